@@ -1,0 +1,92 @@
+"""Parameters of the fusion, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emostress_ros.errors import ParameterError
+from emostress_ros.parameters import parameter
+from emostress_ros.sync import SyncConfig
+
+
+@dataclass(frozen=True)
+class FusionConfig(SyncConfig):
+    """What is fused, for whom, and when the answer is *unknown*."""
+
+    model: str = parameter("fusion_late", "Name or folder of the fusion model.")
+    modalities: tuple[str, ...] = parameter(
+        ("face", "voice", "physiology", "text"), "Modalities that a state reports on."
+    )
+    max_age_s: tuple[str, ...] = parameter(
+        (),
+        "How old evidence of a modality may be, as 'modality=seconds'; what is not named here "
+        "takes the value of the fusion model's card.",
+    )
+    identities: tuple[str, ...] = parameter(
+        (),
+        "Who a source is, as 'source=person': a face track, voice or device id on the left.",
+    )
+    default_person: str = parameter(
+        "person_1", "Whom evidence is about when no face is in view and no id is given."
+    )
+    presence_s: float = parameter(
+        2.0, "A person whose face was seen this long ago still counts as in view.",
+        minimum=0.1, maximum=60.0, unit="s",
+    )
+    forget_after_s: float = parameter(
+        30.0, "A person without any evidence for this long is no longer reported on.",
+        minimum=1.0, maximum=3600.0, unit="s",
+    )
+    max_people: int = parameter(16, "Most people reported on at once.", minimum=1, maximum=256)
+    smoothing_s: float = parameter(
+        0.4, "Time constant over which probabilities are smoothed; 0 turns it off.",
+        minimum=0.0, maximum=60.0, unit="s",
+    )
+    unknown_below: float = parameter(
+        0.4, "Confidence under which the emotion is 'unknown'.", minimum=0.0, maximum=1.0
+    )
+    min_quality: float = parameter(
+        0.1, "Evidence of a lower quality is reported as LOW_QUALITY and not used.",
+        minimum=0.0, maximum=1.0,
+    )
+    consent: str = parameter(
+        "assumed",
+        "'assumed' uses the evidence about a person until they decline; 'required' uses none "
+        "until they agree.",
+        choices=("assumed", "required"),
+    )
+
+    def ages(self) -> dict[str, float]:
+        """Return :attr:`max_age_s` as modality to seconds."""
+        ages = {}
+        for name, value in _pairs("max_age_s", self.max_age_s).items():
+            try:
+                ages[name] = float(value)
+            except ValueError:
+                ages[name] = -1.0
+            if not ages[name] > 0.0:
+                raise ParameterError(
+                    f"parameter 'max_age_s' needs seconds > 0; got '{name}={value}'"
+                )
+        return ages
+
+    def people(self) -> dict[str, str]:
+        """Return :attr:`identities` as source to person."""
+        return _pairs("identities", self.identities)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.modalities:
+            raise ParameterError("parameter 'modalities' must name at least one; it came empty")
+        self.ages()
+        self.people()
+
+
+def _pairs(name: str, entries: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for entry in entries:
+        key, equals, value = entry.partition("=")
+        if not (key.strip() and equals and value.strip()):
+            raise ParameterError(f"parameter '{name}' needs entries 'key=value'; got '{entry}'")
+        pairs[key.strip()] = value.strip()
+    return pairs

@@ -1,0 +1,63 @@
+"""Smooths a person's state over time without letting an old one outlive its evidence."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from emostress_ros.affect import Affect, StressLevel
+from emostress_ros.fusion.late import LateFusion
+
+
+class Smoother:
+    """First-order smoothing of one person's affect, in the sensors' time.
+
+    Args:
+        fusion: names the smoothed probabilities and grades the smoothed stress.
+        time_constant_s: 0 passes everything through.
+    """
+
+    def __init__(self, fusion: LateFusion, time_constant_s: float) -> None:
+        self._fusion = fusion
+        self._constant_s = time_constant_s
+        self._before: Affect | None = None
+        self._moment_ns = 0
+
+    def smooth(self, affect: Affect, moment_ns: int) -> Affect:
+        """Return the smoothed affect at ``moment_ns``."""
+        before, elapsed_s = self._before, (moment_ns - self._moment_ns) / 1e9
+        gain = self._gain(elapsed_s) if before is not None else 1.0
+        self._moment_ns = moment_ns
+        self._before = affect if before is None else self._blend(before, affect, gain)
+        return self._before
+
+    def _gain(self, elapsed_s: float) -> float:
+        if elapsed_s < 0.0 or self._constant_s == 0.0:  # the clock went back: begin anew
+            return 1.0
+        return 1.0 - math.exp(-elapsed_s / self._constant_s)
+
+    def _blend(self, before: Affect, now: Affect, gain: float) -> Affect:
+        probabilities = now.probabilities
+        if len(before.probabilities) == len(probabilities):
+            probabilities = (1.0 - gain) * before.probabilities + gain * probabilities
+        stress = _mix(before.stress, now.stress, gain)
+        level = before.stress_level if gain < 1.0 else StressLevel.UNKNOWN
+        return dataclasses.replace(
+            now,
+            probabilities=np.asarray(probabilities, dtype=np.float32),
+            emotion=self._fusion.name(probabilities),
+            confidence=float(probabilities.max()) if len(probabilities) else 0.0,
+            valence=_mix(before.valence, now.valence, gain),
+            arousal=_mix(before.arousal, now.arousal, gain),
+            stress=stress,
+            stress_level=self._fusion.level(stress, level),
+            stress_confidence=0.0 if math.isnan(stress) else max(stress, 1.0 - stress),
+        )
+
+
+def _mix(before: float, now: float, gain: float) -> float:
+    if math.isnan(before) or math.isnan(now):
+        return now
+    return (1.0 - gain) * before + gain * now

@@ -1,0 +1,191 @@
+"""A model is a folder: weights and ``model.yaml``, the card that documents and checks them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emostress_ros.affect import EMOTIONS
+from emostress_ros.errors import CardError, ModelNotFoundError
+from emostress_ros.inference.packaged import check_sha256
+from emostress_ros.resources import model_directory
+
+CARD_FILE = "model.yaml"
+TASKS = ("emotion", "stress")
+_REQUIRED = (
+    "name version modality task file sha256 inputs outputs calibration reliability "
+    "licence data training figures limits"
+).split()
+_OPTIONAL = "labels label_map embedding_dim threshold_unknown extra notes".split()
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a model, as its card documents it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    description: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a model: how to feed it, what it says, on what data, how well.
+
+    Attributes:
+        folder: where the card and the weights lie.
+        reliability: task to skill on people never seen, 0 = chance, 1 = perfect; a task that is
+            not estimated is absent.
+        threshold_unknown: confidence under which the answer is *unknown*.
+        raw: the whole card as read.
+    """
+
+    folder: Path
+    name: str
+    version: str
+    modality: str
+    task: tuple[str, ...]
+    file: Path
+    sha256: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    labels: tuple[str, ...]
+    label_map: Mapping[str, str]
+    embedding_dim: int
+    reliability: Mapping[str, float]
+    threshold_unknown: float
+    licence: str
+    figures: tuple[Mapping[str, Any], ...]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identifier(self) -> str:
+        """``name@version``, as it travels in ``ModalityEmbedding.model``."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def wire_labels(self) -> tuple[str, ...]:
+        """The native labels under their names on the wire (may repeat)."""
+        return tuple(self.label_map.get(label, label) for label in self.labels)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> ModelCard:
+        """Read ``folder/model.yaml``; a bare model name is looked up in the model folders.
+
+        Raises:
+            ModelNotFoundError: no such folder or card.
+            CardError: a key is missing, unknown, or holds what is not allowed.
+        """
+        path = Path(folder)
+        if not (path / CARD_FILE).is_file():
+            path = model_directory(str(folder))
+        return cls.from_mapping(_read(path / CARD_FILE), path)
+
+    @classmethod
+    def from_mapping(cls, raw: Mapping[str, Any], folder: Path) -> ModelCard:
+        """Build a card from the mapping of a ``model.yaml``.
+
+        Raises:
+            CardError: see :meth:`load`.
+        """
+        where = folder / CARD_FILE
+        _check_keys(raw, where)
+        card = cls(
+            folder=folder,
+            name=str(raw["name"]),
+            version=str(raw["version"]),
+            modality=str(raw["modality"]),
+            task=tuple(raw["task"]),
+            file=folder / str(raw["file"]),
+            sha256=str(raw["sha256"]),
+            inputs=_tensors(raw["inputs"], where, "preprocessing"),
+            outputs=_tensors(raw["outputs"], where, "meaning"),
+            labels=tuple(raw.get("labels") or ()),
+            label_map=dict(raw.get("label_map") or {}),
+            embedding_dim=int(raw.get("embedding_dim") or 0),
+            reliability=_reliability(raw["reliability"], where),
+            threshold_unknown=float(raw.get("threshold_unknown") or 0.0),
+            licence=str(raw["licence"]),
+            figures=tuple(raw["figures"]),
+            extra=dict(raw.get("extra") or {}),
+            raw=raw,
+        )
+        card._check(where)
+        return card
+
+    def _check(self, where: Path) -> None:
+        for task in self.task:
+            if task not in TASKS:
+                raise CardError(f"{where}: task '{task}' is not one of {', '.join(TASKS)}")
+        for label in self.wire_labels:
+            if label not in EMOTIONS:
+                raise CardError(
+                    f"{where}: label '{label}' is not on the wire ({', '.join(EMOTIONS)}) "
+                    f"and label_map does not name one that is"
+                )
+
+    def check_weights(self) -> None:
+        """Check that the weights are there and are those that the card describes.
+
+        Raises:
+            ModelNotFoundError: the file is missing.
+            ModelCorruptError: its hash is another.
+        """
+        if not self.file.is_file():
+            raise ModelNotFoundError(f"{self.folder / CARD_FILE} names {self.file}: no such file")
+        check_sha256(self.file, self.sha256)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise CardError(f"{path} is not YAML: {error}") from error
+    except OSError as error:
+        raise ModelNotFoundError(f"cannot read {path}: {error}") from error
+    if not isinstance(raw, dict):
+        raise CardError(f"{path} must hold a mapping; got {type(raw).__name__}")
+    return raw
+
+
+def _check_keys(raw: Mapping[str, Any], where: Path) -> None:
+    missing = [key for key in _REQUIRED if key not in raw]
+    if missing:
+        raise CardError(f"{where} lacks {', '.join(missing)}")
+    unknown = [key for key in raw if key not in (*_REQUIRED, *_OPTIONAL)]
+    if unknown:
+        raise CardError(
+            f"{where} has unknown keys {', '.join(unknown)}; "
+            f"allowed: {', '.join((*_REQUIRED, *_OPTIONAL))}"
+        )
+
+
+def _tensors(raw: Any, where: Path, text_key: str) -> tuple[Tensor, ...]:  # noqa: ANN401
+    tensors = []
+    for entry in raw or ():
+        if not isinstance(entry, dict) or not {"name", "dtype", "shape"} <= set(entry):
+            raise CardError(f"{where}: a tensor needs name, dtype and shape; got {entry!r}")
+        description = str(entry.get(text_key) or entry.get("description") or "")
+        shape = tuple(entry["shape"])
+        tensors.append(Tensor(str(entry["name"]), str(entry["dtype"]), shape, description))
+    return tuple(tensors)
+
+
+def _reliability(raw: Any, where: Path) -> dict[str, float]:  # noqa: ANN401
+    reliability = {}
+    for task, value in (raw or {}).items():
+        if value is None:
+            continue
+        if task not in TASKS or not 0.0 <= float(value) <= 1.0 or math.isnan(float(value)):
+            raise CardError(
+                f"{where}: reliability must map {'/'.join(TASKS)} to [0, 1]; got {task}: {value!r}"
+            )
+        reliability[str(task)] = float(value)
+    return reliability

@@ -1,0 +1,78 @@
+"""The aligner as a message filter, to be chained with those of ``message_filters``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from emostress_ros.sync.aligner import Aligner, SyncConfig
+from emostress_ros.sync.stream import StreamPolicy
+
+
+class SimpleFilter(Protocol):
+    """What is asked of an upstream filter, such as ``message_filters.Subscriber``."""
+
+    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802, ANN401
+        """Call ``cb(message, *args)`` for every message."""
+
+
+class SubsetSynchronizer:
+    """Calls back with one message a stream, None where a stream has nothing fresh.
+
+    Unlike ``message_filters.ApproximateTimeSynchronizer`` it speaks on a deadline although a
+    stream is silent.  Messages need ``header.stamp``.
+
+    Args:
+        fs: upstream filters, one a stream.
+        max_age_s: how old a message of each stream may be; one number serves all.
+        config: when a set is due.
+        queue_size: messages kept of each stream.
+
+    Example:
+        >>> sync = SubsetSynchronizer([], max_age_s=0.5, names=["camera", "wearable"])
+        >>> sync.registerCallback(lambda camera, wearable: None)
+        0
+    """
+
+    def __init__(
+        self,
+        fs: Sequence[SimpleFilter],
+        max_age_s: float | Sequence[float] = 0.5,
+        config: SyncConfig | None = None,
+        queue_size: int = 64,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.names = list(names or [str(index) for index in range(len(fs))])
+        ages = [max_age_s] * len(self.names) if isinstance(max_age_s, (int, float)) else max_age_s
+        policies: Mapping[str, StreamPolicy[Any]] = {
+            name: StreamPolicy(round(1e9 * age), queue_size)
+            for name, age in zip(self.names, ages, strict=True)
+        }
+        self._aligner: Aligner[Any] = Aligner(policies, config)
+        self._callbacks: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self.connectInput(fs)
+
+    def connectInput(self, fs: Sequence[SimpleFilter]) -> None:  # noqa: N802
+        """Listen to upstream filters."""
+        for name, upstream in zip(self.names, fs, strict=False):
+            upstream.registerCallback(self.add, name)
+
+    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802, ANN401
+        """Call ``cb(message_0, ..., message_n, *args)`` for every aligned set."""
+        self._callbacks.append((cb, args))
+        return len(self._callbacks) - 1
+
+    def add(self, message: Any, name: str) -> None:  # noqa: ANN401
+        """Take a message in, and speak when a set is due."""
+        stamp = message.header.stamp
+        self._aligner.add(name, stamp.sec * 1_000_000_000 + stamp.nanosec, message)
+        newest = self._aligner.newest_ns()
+        if newest is not None:
+            self.advance(newest)
+
+    def advance(self, now_ns: int) -> None:
+        """Speak of every moment that is due; call it from a timer to keep the deadline."""
+        for aligned in self._aligner.advance(now_ns):
+            messages = [aligned.items.get(name) for name in self.names]
+            for callback, args in self._callbacks:
+                callback(*messages, *args)
