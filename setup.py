@@ -112,14 +112,21 @@ def ament_prefixes() -> list[Path]:
 
 def build_environment(prefixes: list[Path]) -> dict[str, str]:
     """Return the environment for CMake: ament's variables, and ROS modules for the generators."""
+
     def joined(name: str, paths: list[Path]) -> str:
         before = [entry for entry in os.environ.get(name, "").split(os.pathsep) if entry]
         return os.pathsep.join(dict.fromkeys([*map(str, paths), *before]))
 
-    modules = [
-        path for prefix in prefixes for path in prefix.glob("**/python3*/*-packages")
-        if path.parent.name == f"python3.{sys.version_info.minor}"
-    ] if WITH_ROS else []
+    modules = (
+        [
+            path
+            for prefix in prefixes
+            for path in prefix.glob("**/python3*/*-packages")
+            if path.parent.name == f"python3.{sys.version_info.minor}"
+        ]
+        if WITH_ROS
+        else []
+    )
     return {
         **os.environ,
         "AMENT_PREFIX_PATH": joined("AMENT_PREFIX_PATH", prefixes),
@@ -139,8 +146,13 @@ def run_cmake(build_folder: Path, stage: Path) -> None:
     environment = build_environment(ament_prefixes())
     cmake = shutil.which("cmake") or "cmake"
     configure = [
-        cmake, "-S", str(ROOT), "-B", str(build_folder),
-        "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF",
+        cmake,
+        "-S",
+        str(ROOT),
+        "-B",
+        str(build_folder),
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DBUILD_TESTING=OFF",
         f"-DCMAKE_INSTALL_PREFIX={stage}",
         f"-DPython3_EXECUTABLE={sys.executable}",
         # The prefixes of a temporary build environment are nothing to remember.
