@@ -1,0 +1,108 @@
+"""`emostress bag`: make a bag from media, make the sample, look into a bag."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+NAME = "bag"
+HELP = "make a bag from a film, sound, a wearable's recording and a transcript; look into one"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `build`, `sample` and `info`."""
+    commands = parser.add_subparsers(dest="bag_command", required=True, metavar="COMMAND")
+    _add_build(commands.add_parser("build", help="make a bag from media"))
+    sample = commands.add_parser("sample", help="make the sample bag of `make demo`")
+    sample.add_argument("-o", "--out", type=Path, required=True, help="folder of the new bag")
+    sample.add_argument("--duration", type=float, default=25.0, metavar="S", help="seconds (25)")
+    _add_common(sample)
+    info = commands.add_parser("info", help="list what a bag holds")
+    info.add_argument("bag", type=Path, help="folder, .mcap or .db3")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked; errors of this package reach the caller."""
+    return {"build": _build, "sample": _sample, "info": _info}[args.bag_command](args)
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--clip", type=Path, help="video with or without sound, sound file, or photograph")
+    add("--audio", type=Path, help="sound that replaces the clip's own")
+    add("--wearable", type=Path, metavar="E4", help="Empatica E4 zip or folder")
+    start = "second of the wearable's recording that falls on the clip's first frame (0)"
+    add("--start", type=float, default=0.0, metavar="S", help=start)
+    lead = "seconds of the wearable before that, played without pause (60)"
+    add("--lead-in", type=float, default=60.0, metavar="S", help=lead)
+    add("--transcript", type=Path, help=".txt ('0.00 1.20 hello'), .jsonl or .srt")
+    add("--duration", type=float, metavar="S", help="seconds after the lead-in (the clip's)")
+    add("--loop-clip", action="store_true", help="repeat the clip until --duration")
+    add("--person", default="", metavar="ID", help="whom wearable and transcript are about")
+    add("--compressed", action="store_true", help="JPEG on image/compressed, not raw on image")
+    add("-o", "--out", type=Path, required=True, metavar="BAG", help="folder of the new bag")
+    _add_common(parser)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--storage", choices=("mcap", "sqlite3"), default="mcap", help="(mcap)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a bag that is there")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _build(args: argparse.Namespace) -> int:
+    from emostress_ros.evaluation.bags.builder import build_bag
+
+    build_bag(
+        args.out,
+        args.clip,
+        args.audio,
+        args.wearable,
+        args.start,
+        args.duration,
+        args.transcript,
+        wearable_lead_s=args.lead_in,
+        loop_clip=args.loop_clip,
+        storage=args.storage,
+        person_id=args.person,
+        compressed=args.compressed,
+        overwrite=args.overwrite,
+        progress=not args.quiet,
+    )
+    return _show(args.out)
+
+
+def _sample(args: argparse.Namespace) -> int:
+    from emostress_ros.evaluation.bags.sample import NOTICE, build_sample
+
+    build_sample(
+        args.out,
+        duration_s=args.duration,
+        storage=args.storage,
+        overwrite=args.overwrite,
+        progress=not args.quiet,
+    )
+    print(NOTICE)
+    return _show(args.out)
+
+
+def _info(args: argparse.Namespace) -> int:
+    return _show(args.bag)
+
+
+def _show(path: Path) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from emostress_ros.evaluation.bags.reader import bag_info
+
+    info = bag_info(path)
+    lead = f", {info.lead_in_ns / 1e9:.1f} s of it lead-in" if info.lead_in_ns else ""
+    table = Table(title=f"{path}: {info.duration_s:.2f} s{lead}", title_justify="left")
+    table.add_column("topic")
+    table.add_column("type")
+    table.add_column("messages", justify="right")
+    for topic in sorted(info.topics):
+        table.add_row(topic, info.topics[topic], str(info.counts[topic]))
+    Console().print(table)
+    return 0

@@ -1,0 +1,1 @@
+"""Bag in, report out: media to bags, recorded states to figures."""
