@@ -214,7 +214,7 @@ class Contribution:
         model: ``name@version``; empty when nothing came.
         status: what became of the evidence.
         weight: [0, 1]; the weights of those USED sum to 1.
-        quality: [0, 1] as the modality reported it; 0 when nothing came.
+        quality: [0, 1] as the modality reported it; NaN when nothing came.
         age_ns: age of the evidence at the affect's moment.
     """
 

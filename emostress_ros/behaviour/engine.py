@@ -35,15 +35,19 @@ class _RuleState:
         self.active = False
         self._since_ns: int | None = None  # when what would change ``active`` began
         self._given_ns: int | None = None
+        self._last_ns = 0
 
     def update(self, affect: Affect) -> bool:
         """Take an affect in; tell whether ``active`` changed."""
         rule, now = self.rule, affect.stamp_ns
+        if now < self._last_ns:  # the clock went back (a looping bag): what was timed is void
+            self._since_ns = self._given_ns = None
+        self._last_ns = now
         holds = rule.when.holds(affect, rule.margin if self.active else 0.0)
         if holds == self.active:
             self._since_ns = None
             return False
-        if self._since_ns is None or self._since_ns > now:  # also when the clock went back
+        if self._since_ns is None:
             self._since_ns = now
         needed_s = rule.release_s if self.active else rule.for_s
         if now - self._since_ns < 1e9 * needed_s or not (self.active or self._has_cooled(now)):
@@ -55,7 +59,7 @@ class _RuleState:
 
     def _has_cooled(self, now_ns: int) -> bool:
         given = self._given_ns
-        return given is None or given > now_ns or now_ns - given >= 1e9 * self.rule.cool_down_s
+        return given is None or now_ns - given >= 1e9 * self.rule.cool_down_s
 
 
 class BehaviourEngine:

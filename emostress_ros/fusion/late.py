@@ -191,7 +191,7 @@ class LateFusion:
             embedding = aligned.embeddings.get(name) or stale.get(name)
             if embedding is None:
                 status = _status_of_silence(name in refused)
-                entries.append(Contribution(name, "", status, 0.0, 0.0, 0))
+                entries.append(Contribution(name, "", status, 0.0, math.nan, 0))
                 continue
             status = self._status(name, embedding, name in stale, name in refused, weights)
             weight = weights.get(name, 0.0)

@@ -61,6 +61,10 @@ class Aligned(Generic[Item]):
     stale: Mapping[str, Item]
     ages_ns: Mapping[str, int]
 
+# Sets that do not depend on the order of arrival must not depend on when they are asked for
+# either; only a clock that jumped leaves more than this behind.
+_STRICT_SLACK_NS = 60_000_000_000
+
 
 class Aligner(Generic[Item]):
     """Aligned sets on the grid ``k * period`` of the sensors' clock.
@@ -115,8 +119,8 @@ class Aligner(Generic[Item]):
     def advance(self, now_ns: int) -> list[Aligned[Item]]:
         """Return the sets that are due at ``now_ns`` of the sensors' clock, oldest first.
 
-        After a long silence only the newest moment that is due is spoken of: a robot has no use
-        for a burst of sets about the past.
+        After a long silence only the newest moments that are due are spoken of: a robot has no
+        use for a burst of sets about the past.
         """
         due: list[Aligned[Item]] = []
         if self._next_ns is None:
@@ -158,7 +162,7 @@ class Aligner(Generic[Item]):
         if not self.config.complete_early:
             return False
         period = self.config.period_ns
-        return not any(stream.is_due(moment_ns, period) for stream in self._streams.values())
+        return not any(stream.is_due(moment_ns, now_ns, period) for stream in self._streams.values())
 
     def _moment(self) -> int:
         assert self._next_ns is not None
@@ -180,7 +184,8 @@ class Aligner(Generic[Item]):
 
     def _skip_to(self, now_ns: int) -> None:
         assert self._next_ns is not None
-        horizon = now_ns - self.config.deadline_ns - self.config.period_ns
+        slack = self.config.period_ns if self.config.complete_early else _STRICT_SLACK_NS
+        horizon = now_ns - self.config.deadline_ns - slack
         if self._next_ns < horizon:
             self._next_ns = self._grid_after(horizon)
 

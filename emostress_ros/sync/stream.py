@@ -118,17 +118,17 @@ class Stream(Generic[Item]):
             return stamp, item
         return moment_ns, between(item, self._items[index + 1], (moment_ns - stamp) / span)
 
-    def is_due(self, moment_ns: int, period_ns: int) -> bool:
+    def is_due(self, moment_ns: int, now_ns: int, period_ns: int) -> bool:
         """Tell whether an item up to the moment is still to be expected.
 
-        True for a stream about as fast as ``period_ns``, or faster, whose newest item lies before the
-        moment by no more than a few of its own intervals; a slower or silent stream is not
+        True for a stream about as fast as ``period_ns``, or faster, that has not reached the
+        moment and was heard within a few of its own intervals; a slower or silent stream is not
         waited for.
         """
         newest = self.newest_ns
         if newest is None or newest >= moment_ns or not 0 < self.interval_ns <= 1.5 * period_ns:
             return False
-        return moment_ns - newest <= _ALIVE_INTERVALS * self.interval_ns
+        return now_ns - newest <= _ALIVE_INTERVALS * self.interval_ns
 
     def _append(self, stamp_ns: int, item: Item, previous: int | None) -> None:
         if previous is not None:

@@ -1,0 +1,105 @@
+"""``fusion_node``: embeddings in, each person's emotion and stress out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.qos import QoSProfile
+
+from emostress_ros.fusion import FusionConfig, FusionPipeline
+from emostress_ros.msg import AffectState, ModalityEmbedding
+from emostress_ros.nodes.base import InputTopic, ManagedNode
+from emostress_ros.nodes.conversions import affect_to_msg, embedding_from_msg
+from emostress_ros.nodes.run import run_node
+from emostress_ros.person.consent import ConsentRegistry
+from emostress_ros.srv import ForgetPerson, SetConsent
+
+_EMBEDDINGS_KEPT = 50
+_LEAST_CHECK_S = 0.01
+
+
+class FusionNode(ManagedNode):
+    """Subscribes to ``embeddings/<modality>``, publishes ``affect`` at a set rate.
+
+    Services: ``~/set_consent`` and ``~/forget_person``.
+    """
+
+    config_class = FusionConfig
+
+    def setup(self, config: FusionConfig) -> None:
+        """Load the fusion model and create publisher and services."""
+        self.config = config
+        # Consent outlives a reconfiguration: what a person declined stays declined.
+        self.consent = getattr(self, "consent", None) or ConsentRegistry(config.consent)
+        self.pipeline = FusionPipeline(config, self.consent)
+        self._affect = self.create_lifecycle_publisher(AffectState, "affect", QoSProfile(depth=50))
+        self._offered = [
+            self.create_service(SetConsent, "~/set_consent", self._on_set_consent),
+            self.create_service(ForgetPerson, "~/forget_person", self._on_forget),
+        ]
+
+    def inputs(self) -> list[InputTopic]:
+        """Return one topic for each configured modality."""
+        return [
+            InputTopic(
+                f"embeddings/{modality}", ModalityEmbedding, self._on_embedding, _EMBEDDINGS_KEPT
+            )
+            for modality in self.config.modalities
+        ]
+
+    def activated(self) -> None:
+        """Keep the deadline of the states."""
+        self.every(max(_LEAST_CHECK_S, min(0.2 / self.config.rate_hz, 0.05)), self._publish_due)
+
+    def teardown(self) -> None:
+        """Release publisher and services."""
+        self.destroy_lifecycle_publisher(self._affect)
+        for service in self._offered:
+            self.destroy_service(service)
+
+    def _on_embedding(self, message: Any) -> None:
+        with self.lock:
+            self.pipeline.add(embedding_from_msg(message), self.now_ns())
+        self._publish_due()
+
+    def _publish_due(self) -> None:
+        assert self.monitor is not None
+        with self.lock:
+            states = self.pipeline.advance(self.now_ns())
+        for state in states:
+            self._affect.publish(affect_to_msg(state, self.now_ns() - state.stamp_ns))
+            self.monitor.published("affect", state.stamp_ns)
+        self.monitor.facts |= {name: str(count) for name, count in self.pipeline.counts.items()}
+        self.monitor.facts["people"] = ", ".join(self.pipeline.people)
+
+    def _on_set_consent(self, request: Any, response: Any) -> Any:
+        with self.lock:
+            self.consent.set(request.person_id, request.granted, tuple(request.modalities))
+            if not request.granted and not request.modalities and request.person_id:
+                self.pipeline.forget(request.person_id)
+        whom = request.person_id or "everyone"
+        what = ", ".join(request.modalities) or "all modalities"
+        response.success = True
+        response.message = f"{whom}: {what} {'granted' if request.granted else 'withdrawn'}"
+        return response
+
+    def _on_forget(self, request: Any, response: Any) -> Any:
+        if not request.person_id:
+            response.message = "person_id must name whom to forget; it came empty"
+            return response
+        with self.lock:
+            known = self.pipeline.forget(request.person_id)
+        response.success = True
+        response.message = (
+            f"{request.person_id} is forgotten" if known else f"{request.person_id} was not known"
+        )
+        return response
+
+
+def main() -> int:
+    """Run the node as a process of its own."""
+    return run_node(FusionNode, "fusion_node")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

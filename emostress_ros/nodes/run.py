@@ -1,0 +1,60 @@
+"""Runs nodes in a process: start, spin, and an end without a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+
+from emostress_ros.errors import EmostressError
+from emostress_ros.nodes.base import ManagedNode
+
+NodeFactory = Callable[..., ManagedNode]
+
+
+def run_node(factory: NodeFactory, name: str, args: Sequence[str] | None = None) -> int:
+    """Run one node until it is interrupted; return the exit status."""
+    return run_nodes([(factory, name)], args)
+
+
+def run_nodes(
+    factories: Sequence[tuple[NodeFactory, str]], args: Sequence[str] | None = None
+) -> int:
+    """Run several nodes in one process with one executor; return the exit status."""
+    try:
+        rclpy.init(args=list(args) if args is not None else None)
+    except rclpy_implementation.RCLInvalidROSArgsError as error:
+        print(f"ROS arguments cannot be used: {error}", file=sys.stderr)
+        return 2
+    nodes: list[ManagedNode] = []
+    try:
+        nodes += [factory(name) for factory, name in factories]
+        _spin(nodes)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (EmostressError, rclpy_implementation.RCLError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        _take_down(nodes)
+    return 0
+
+
+def _spin(nodes: list[ManagedNode]) -> None:
+    executor: Any = SingleThreadedExecutor()
+    for node in nodes:
+        executor.add_node(node)
+    for node in nodes:
+        node.autostart()
+    executor.spin()
+
+
+def _take_down(nodes: list[ManagedNode]) -> None:
+    for node in nodes:
+        node.destroy_node()
+    if rclpy.ok():
+        rclpy.shutdown()
