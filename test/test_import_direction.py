@@ -27,7 +27,8 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("sync",),
     ("person",),
     ("inference",),
-    ("affect", "errors", "parameters", "resources", "metrics", "__init__"),
+    ("metrics",),
+    ("affect", "errors", "parameters", "resources", "__init__"),
 )
 FLOOR = {room: len(ROOMS) - index for index, rooms in enumerate(ROOMS) for room in rooms}
 BOTTOM = ROOMS[-1]

@@ -1,0 +1,64 @@
+# make demo, make test: everything from a bare machine with Python, g++ and make.
+#
+# The package is installed once into $(VENV), messages included; what runs is the source tree
+# (PYTHONPATH), so that an edited module needs no new installation. An edited message does, and
+# make sees that.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# What only an installation makes: messages, executables, requirements.
+PACKAGING := setup.py pyproject.toml package.xml CMakeLists.txt emostress_ros/__init__.py \
+	$(wildcard cmake/* launch/* msg/* scripts/* srv/*)
+
+export PYTHONPATH := $(CURDIR)
+# Two runs on one machine must not hear each other.
+export ROS_DOMAIN_ID ?= $(shell echo $$(( $$$$ % 100 + 1 )))
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint docs figures bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+venv: $(INSTALLED) ## install the package and what its development needs into $(VENV)
+
+$(INSTALLED): $(PACKAGING)
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "$(PYTHON) cannot make virtual environments (Debian, Ubuntu: apt install python3-venv)"; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	env -u PYTHONPATH $(BIN)/python -m pip install --disable-pip-version-check --quiet '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## a live table and demo-report.html; CLIP= WEARABLE= START= TRANSCRIPT= take your own
+	$(BIN)/emostress demo \
+		$(if $(CLIP),--clip '$(CLIP)') \
+		$(if $(WEARABLE),--wearable '$(WEARABLE)') \
+		$(if $(START),--start '$(START)') \
+		$(if $(TRANSCRIPT),--transcript '$(TRANSCRIPT)')
+
+lint: $(INSTALLED) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint ## style, types, and every test, the slow ones too
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+docs: $(INSTALLED) ## write the tables of parameters into the documentation
+	$(BIN)/emostress docs
+
+figures: $(INSTALLED) ## draw the figures of the documentation
+	$(BIN)/emostress figures
+
+bench: $(INSTALLED) ## measure the latencies
+	$(BIN)/python -m benchmarks
+
+clean: ## remove all that was built
+	rm -rf $(VENV) build install log dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-report.html
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
