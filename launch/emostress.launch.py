@@ -92,7 +92,7 @@ def start(context: LaunchContext) -> list[Action]:
         "output": "screen",
         "parameters": [
             LaunchConfiguration("config_file"),
-            {**overrides, "modalities": modalities},
+            {**overrides, "modalities": ParameterValue(modalities)},
         ],
         "ros_arguments": ["--log-level", LaunchConfiguration("log_level")],
         "respawn": LaunchConfiguration("respawn"),
