@@ -58,7 +58,7 @@ class Score:
     confusion: IntArray
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def with_extra(self, **extra: Any) -> Score:  # noqa: ANN401 (free values by design)
+    def with_extra(self, **extra: Any) -> Score:
         """Return a copy with entries added to ``extra``."""
         return replace(self, extra={**self.extra, **extra})
 
@@ -155,7 +155,7 @@ def score_from_confusion(
     )
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 (walks free JSON values)
+def _plain(value: Any) -> Any:
     """Turn numpy values and tuples into JSON values; NaN becomes null."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -170,12 +170,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (walks free JSON values)
     return value
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401 (any entry of extra)
+def _shown(value: Any) -> str:
     """One cell of the table."""
     return f"{value:.4f}" if isinstance(value, (float, np.floating)) else str(value)
 
 
-def _interval(intervals: Any, name: str) -> str:  # noqa: ANN401 (an entry of extra)
+def _interval(intervals: Any, name: str) -> str:
     """The 95 % interval of a figure as a cell, empty where there is none."""
     if not isinstance(intervals, Mapping) or name not in intervals:
         return ""
