@@ -13,9 +13,9 @@ from emostress_ros.fusion.people import PersonDirectory
 from emostress_ros.fusion.smoothing import Smoother
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.person.consent import ConsentRegistry
-from emostress_ros.sync import Aligner, SensorClock, StreamPolicy
+from emostress_ros.sync import Aligned, Aligner, SensorClock, StreamPolicy
 
-_ANONYMOUS_KEPT = 8
+_MISSING_AFTER = 3.0  # in ages allowed
 
 
 class FusionPipeline:
@@ -77,8 +77,7 @@ class FusionPipeline:
             return None
         if not self.consent.granted(person, embedding.modality):
             self.counts["no consent"] += 1
-            self._aligner(person)
-            self._heard_ns[person] = embedding.stamp_ns
+            self._say_refused(person, embedding.stamp_ns)
             return None
         return self._keep(person, embedding)
 
@@ -90,7 +89,7 @@ class FusionPipeline:
         states = []
         for person in list(self._aligners):
             for aligned in self._aligners[person].advance(now_ns):
-                states.append(self._state(person, aligned.stamp_ns))
+                states.append(self._state(person, aligned))
             self._forget_if_gone(person, now_ns)
         return states
 
@@ -103,16 +102,30 @@ class FusionPipeline:
         self.directory.forget(person_id)
         return known
 
-    def _state(self, person: str, moment_ns: int) -> Affect:
-        aligned = self._aligners[person].align(moment_ns)
+    def _state(self, person: str, aligned: Aligned[Embedding]) -> Affect:
         refused = frozenset(
             name for name in self.config.modalities if not self.consent.granted(person, name)
         )
+        # Long after its last sign a modality is missing rather than stale.
+        stale = {
+            name: embedding
+            for name, embedding in aligned.stale.items()
+            if aligned.ages_ns[name] <= _MISSING_AFTER * self._policies[name].max_age_ns
+        }
+        moment_ns = aligned.stamp_ns
         evidence = AlignedSet(
             moment_ns, person, aligned.items, aligned.ages_ns, self.config.modalities
         )
-        affect = self.fusion.fuse(evidence, aligned.stale, refused)
-        return self._smoothers[person].smooth(affect, moment_ns)
+        return self._smoothers[person].smooth(
+            self.fusion.fuse(evidence, stale, refused), moment_ns
+        )
+
+    def _say_refused(self, person: str, stamp_ns: int) -> None:
+        # States go on, so that whoever listens sees NO_CONSENT and not a fault.
+        aligner = self._aligner(person)
+        if aligner is not None:
+            aligner.begin(stamp_ns)
+            self._heard_ns[person] = stamp_ns
 
     def _keep(self, person: str, embedding: Embedding) -> str | None:
         aligner = self._aligner(person)

@@ -7,8 +7,10 @@ import math
 
 import numpy as np
 
-from emostress_ros.affect import Affect, StressLevel
+from emostress_ros.affect import EMOTIONS, UNKNOWN, Affect, StressLevel
 from emostress_ros.fusion.late import LateFusion
+
+_MARGIN = 0.1
 
 
 class Smoother:
@@ -42,19 +44,34 @@ class Smoother:
         probabilities = now.probabilities
         if len(before.probabilities) == len(probabilities):
             probabilities = (1.0 - gain) * before.probabilities + gain * probabilities
+        emotion = self._keep_or_change(before.emotion, probabilities, gain)
         stress = _mix(before.stress, now.stress, gain)
         level = before.stress_level if gain < 1.0 else StressLevel.UNKNOWN
         return dataclasses.replace(
             now,
             probabilities=np.asarray(probabilities, dtype=np.float32),
-            emotion=self._fusion.name(probabilities),
-            confidence=float(probabilities.max()) if len(probabilities) else 0.0,
+            emotion=emotion,
+            confidence=_confidence(emotion, probabilities),
             valence=_mix(before.valence, now.valence, gain),
             arousal=_mix(before.arousal, now.arousal, gain),
             stress=stress,
             stress_level=self._fusion.level(stress, level),
             stress_confidence=0.0 if math.isnan(stress) else max(stress, 1.0 - stress),
         )
+
+    def _keep_or_change(self, before: str, probabilities: np.ndarray, gain: float) -> str:
+        # A label gives way only to one that is clearly likelier, lest two near-equals flicker.
+        name = self._fusion.name(probabilities)
+        if gain == 1.0 or UNKNOWN in (name, before) or name == before:
+            return name
+        margin = probabilities[EMOTIONS.index(name)] - probabilities[EMOTIONS.index(before)]
+        return before if margin < _MARGIN else name
+
+
+def _confidence(emotion: str, probabilities: np.ndarray) -> float:
+    if len(probabilities) == 0:
+        return 0.0
+    return float(probabilities.max() if emotion == UNKNOWN else probabilities[EMOTIONS.index(emotion)])
 
 
 def _mix(before: float, now: float, gain: float) -> float:

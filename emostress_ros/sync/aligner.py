@@ -112,9 +112,13 @@ class Aligner(Generic[Item]):
         self.arrivals[arrival] += 1
         if arrival is Arrival.JUMPED_BACK:
             self._begin_anew(stream, stamp_ns)
-        elif self._next_ns is None:
-            self._next_ns = self._grid_after(stamp_ns)
+        self.begin(stamp_ns)
         return arrival
+
+    def begin(self, stamp_ns: int) -> None:
+        """Set the grid without an item, for sets that may be empty; nothing if it is set."""
+        if self._next_ns is None:
+            self._next_ns = self._grid_after(stamp_ns)
 
     def advance(self, now_ns: int) -> list[Aligned[Item]]:
         """Return the sets that are due at ``now_ns`` of the sensors' clock, oldest first.

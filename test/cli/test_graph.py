@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from emostress_ros.cli.graph import Graph, GraphOptions, check_parameter_file
+from emostress_ros.cli.main import COMMANDS, main
+from emostress_ros.errors import GraphError, ParameterError
+
+PATIENCE_S = 20.0
+
+
+def test_the_version_and_the_commands_are_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert main([]) == 2
+    told = capsys.readouterr().out
+    assert all(name in told for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"emostress {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "is not YAML"),
+        ("[]", "must map node names"),
+        ("fusion_node: {rate_hz: 5.0}", "ros__parameters"),
+    ],
+)
+def test_a_wrong_parameter_file_is_refused_before_anything_starts(tmp_path, text, message):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=message):
+        Graph(GraphOptions(config_file=path))
+
+
+def test_the_shipped_parameter_file_is_one(repository):
+    check_parameter_file(repository / "config" / "emostress.yaml")
+
+
+def test_an_unknown_modality_is_refused():
+    with pytest.raises(ParameterError, match="face, voice, physiology, text; got smell"):
+        Graph(GraphOptions(modalities=("face", "smell")))
+
+
+def wait(condition, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def test_a_killed_node_is_started_again(tmp_path):
+    with Graph(GraphOptions(modalities=("text",)), log_folder=tmp_path) as graph:
+        first = graph.pids["fusion_node"]
+        os.kill(first, signal.SIGKILL)
+        events: list[str] = []
+        wait(lambda: events.extend(graph.poll()) or events, "the restart")
+        assert "fusion_node ended with status -9" in events[0]
+        assert graph.pids["fusion_node"] != first
+    assert graph.pids == {}
+
+
+def test_without_respawn_a_killed_node_ends_the_graph(tmp_path):
+    options = GraphOptions(modalities=("text",), respawn=False)
+    with Graph(options, log_folder=tmp_path) as graph:
+        os.kill(graph.pids["behaviour_node"], signal.SIGKILL)
+        with pytest.raises(GraphError, match="behaviour_node ended with status -9"):
+            wait(lambda: graph.poll(), "the error")

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+
+from emostress_ros.affect import EMOTIONS, Embedding
+from emostress_ros.msg import AffectState, BehaviourCue, ModalityContribution, ModalityEmbedding
+from emostress_ros.nodes.behaviour_node import BehaviourNode
+from emostress_ros.nodes.conversions import embedding_to_msg, stamp_to_ns
+from emostress_ros.nodes.fusion_node import FusionNode
+from emostress_ros.srv import ForgetPerson, SetConsent
+
+
+def face_message(stamp_ns: int, label: str = "angry", confidence: float = 0.95):
+    values = np.full(7, (1 - confidence) / 6, dtype=np.float32)
+    values[EMOTIONS.index(label)] = confidence
+    return embedding_to_msg(
+        Embedding(
+            stamp_ns, "face", "face_test@1", np.ones(4, np.float32), 1.0, source_id="face_1",
+            labels=EMOTIONS, probabilities=values, valence=-0.5, arousal=0.5,
+        ),
+        "camera",
+    )
+
+
+def show_faces(publisher, seconds: float, **kwargs) -> list[int]:
+    stamps = []
+    for _ in range(round(seconds * 30)):
+        stamps.append(time.time_ns())
+        publisher.publish(face_message(stamps[-1], **kwargs))
+        time.sleep(1 / 30)
+    return stamps
+
+
+def test_embeddings_become_states_with_the_sensors_own_stamps(bench):
+    bench.start(FusionNode, "fusion_node", rate_hz=20.0)
+    heard = bench.listen(AffectState, "affect")
+    stamps = show_faces(bench.publisher(ModalityEmbedding, "embeddings/face"), 1.0)
+    bench.wait(lambda: len(heard) >= 10, "10 states")
+    state = heard[-1]
+    assert stamp_to_ns(state.header.stamp) in stamps
+    assert (state.person_id, state.emotion) == ("face_1", "angry")
+    assert math.isnan(state.stress) and state.stress_level == AffectState.UNKNOWN
+    assert 0 <= stamp_to_ns(state.latency) < 2_000_000_000
+    used = {c.modality: c.weight for c in state.contributions if c.status == 0}
+    assert used == {"face": 1.0}
+    assert [c.modality for c in state.contributions] == ["face", "voice", "physiology", "text"]
+
+
+def test_a_broken_embedding_is_counted_shown_and_survived(bench):
+    bench.start(FusionNode, "fusion_node", diagnostics_period_s=0.1)
+    heard = bench.listen(AffectState, "affect")
+    reports = bench.listen(DiagnosticArray, "/diagnostics")
+    publisher = bench.publisher(ModalityEmbedding, "embeddings/face")
+    broken = face_message(time.time_ns())
+    broken.embedding[0] = math.nan
+    publisher.publish(broken)
+    bench.wait(
+        lambda: any("NaN or infinity" in s.message for r in reports for s in r.status),
+        "the error in /diagnostics",
+    )
+    show_faces(publisher, 0.5)
+    bench.wait(lambda: heard, "a state after the broken embedding")
+
+
+def test_consent_is_a_service(bench):
+    bench.start(FusionNode, "fusion_node", rate_hz=20.0)
+    heard = bench.listen(AffectState, "affect")
+    publisher = bench.publisher(ModalityEmbedding, "embeddings/face")
+    request = SetConsent.Request(person_id="face_1", granted=False, modalities=["face"])
+    assert bench.call(SetConsent, "fusion_node/set_consent", request).success
+    show_faces(publisher, 0.7)
+    bench.wait(lambda: heard, "states")
+    state = heard[-1]
+    face = next(c for c in state.contributions if c.modality == "face")
+    assert face.status == ModalityContribution.NO_CONSENT
+    assert (state.emotion, list(state.probabilities)) == ("unknown", [])
+    answer = bench.call(ForgetPerson, "fusion_node/forget_person", ForgetPerson.Request())
+    assert not answer.success and "must name" in answer.message
+
+
+def test_a_wrong_parameter_leaves_the_node_unconfigured_and_alive(bench):
+    bench.start(FusionNode, "fusion_node", rate_hz=-1.0)
+    state = bench.call(GetState, "fusion_node/get_state", GetState.Request()).current_state
+    assert state.label == "unconfigured"
+
+
+def test_a_misspelt_parameter_leaves_the_node_unconfigured(bench):
+    bench.start(FusionNode, "fusion_node", rate_hertz=10.0)
+    state = bench.call(GetState, "fusion_node/get_state", GetState.Request()).current_state
+    assert state.label == "unconfigured"
+
+
+def test_an_impossible_transition_is_refused_and_survived(bench):
+    bench.start(FusionNode, "fusion_node", autostart=False)
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
+    assert not bench.call(ChangeState, "fusion_node/change_state", request).success
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        assert bench.call(ChangeState, "fusion_node/change_state", request).success
+
+
+def test_the_node_goes_through_its_life_twice(bench):
+    bench.start(FusionNode, "fusion_node", rate_hz=20.0)
+    for transition in (
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_CLEANUP,
+        Transition.TRANSITION_CONFIGURE,
+        Transition.TRANSITION_ACTIVATE,
+    ):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        assert bench.call(ChangeState, "fusion_node/change_state", request).success
+    heard = bench.listen(AffectState, "affect")
+    show_faces(bench.publisher(ModalityEmbedding, "embeddings/face"), 0.7)
+    bench.wait(lambda: heard, "states in the second life")
+
+
+def test_parameters_are_refused_with_a_reason(bench):
+    bench.start(FusionNode, "fusion_node")
+
+    def set_one(name, value):
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
+        return bench.call(SetParameters, "fusion_node/set_parameters", request).results[0]
+
+    wrong = set_one("rate_hz", 1000.0)
+    assert not wrong.successful and "0.1 to 200" in wrong.reason
+    late = set_one("rate_hz", 5.0)
+    assert not late.successful and "clean it" in late.reason
+
+
+def test_affect_leads_to_a_cue_and_silence_takes_it_back(bench):
+    bench.start(FusionNode, "fusion_node", rate_hz=20.0)
+    bench.start(BehaviourNode, "behaviour_node", timeout_s=0.5)
+    cues = bench.listen(BehaviourCue, "behaviour")
+    show_faces(bench.publisher(ModalityEmbedding, "embeddings/face"), 2.0)
+    bench.wait(lambda: cues, "a cue")
+    assert (cues[0].cue, cues[0].person_id) == ("be_patient", "face_1")
+    assert 0.5 <= cues[0].intensity <= 1.0
+    # Fusion goes on speaking of a person whose evidence went stale; the cue must still end.
+    bench.wait(lambda: cues[-1].cue == "none", "the cue to be taken back")
+
+
+def test_a_missing_rule_file_leaves_the_node_unconfigured(bench):
+    bench.start(BehaviourNode, "behaviour_node", rules=["no-such-preset"])
+    state = bench.call(GetState, "behaviour_node/get_state", GetState.Request()).current_state
+    assert state.label == "unconfigured"
