@@ -154,6 +154,18 @@ def stamp_ns(message: Any) -> int | None:
     return int(header.stamp.sec) * NANOSECONDS + int(header.stamp.nanosec)
 
 
+def record_stamp_ns(record: Record) -> int | None:
+    """Stamp of a serialised message's header in nanoseconds; None where it has no header."""
+    if record.msgtype not in typestore().fielddefs:
+        return None
+    fields = typestore().fielddefs[record.msgtype][1]
+    if not fields or fields[0][0] != "header":
+        return None
+    order = "<" if bytes(record.data[1:2]) == b"\x01" else ">"  # second byte of the encapsulation
+    sec, nanosec = struct.unpack_from(f"{order}iI", record.data, 4)
+    return int(sec) * NANOSECONDS + int(nanosec)
+
+
 @contextmanager
 def _reading(path: Path | str) -> Iterator[Reader]:
     try:
