@@ -1,0 +1,1 @@
+"""Voice: chunks of sound in, embeddings of stretches of speech out."""

@@ -1,0 +1,86 @@
+"""Bounded buffers of a stream: overlapping frames, and the last seconds of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emostress_ros.errors import SignalError
+
+
+class FrameBuffer:
+    """Cuts a stream of samples into overlapping frames, whatever the length of its pieces.
+
+    Args:
+        length: samples of a frame.
+        hop: samples from one frame to the next, at most ``length``.
+    """
+
+    def __init__(self, length: int, hop: int) -> None:
+        if not 0 < hop <= length:
+            raise SignalError(f"hop must be 1 to {length} samples; got {hop}")
+        self.length = length
+        self.hop = hop
+        self._rest = np.empty(0, dtype=np.float64)
+
+    def push(self, samples: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Take (n,) samples and return the (frames, length) that they complete (a view)."""
+        held = np.concatenate((self._rest, samples))
+        count = max(0, (len(held) - self.length) // self.hop + 1)
+        self._rest = held[count * self.hop :].copy()
+        if count == 0:
+            return np.empty((0, self.length), dtype=np.float64)
+        return np.lib.stride_tricks.sliding_window_view(held, self.length)[:: self.hop][:count]
+
+    def reset(self) -> None:
+        """Forget the unfinished frame."""
+        self._rest = np.empty(0, dtype=np.float64)
+
+
+class RowBuffer:
+    """The newest rows of a stream, addressed by their index since the last reset.
+
+    Rows lie in one array of twice the capacity, so that any stretch is a contiguous view and
+    moving costs O(1) a row on the average.
+
+    Args:
+        capacity: rows kept.
+        width: columns of a row.
+    """
+
+    def __init__(self, capacity: int, width: int) -> None:
+        if capacity < 1 or width < 1:
+            raise SignalError(f"capacity and width must be at least 1; got {capacity}, {width}")
+        self.capacity = capacity
+        self._rows = np.zeros((2 * capacity, width), dtype=np.float32)
+        self._used = 0
+        self.end = 0
+
+    @property
+    def start(self) -> int:
+        """Index of the oldest row that is kept."""
+        return self.end - min(self.end, self.capacity, self._used)
+
+    def push(self, rows: npt.NDArray[np.floating]) -> None:
+        """Append (n, width) rows; the oldest beyond ``capacity`` are forgotten."""
+        self.end += len(rows)
+        kept = rows[-self.capacity :]
+        if self._used + len(kept) > len(self._rows):
+            keep = min(self._used, self.capacity - len(kept))
+            self._rows[:keep] = self._rows[self._used - keep : self._used].copy()
+            self._used = keep
+        self._rows[self._used : self._used + len(kept)] = kept
+        self._used += len(kept)
+
+    def between(self, start: int, end: int) -> npt.NDArray[np.float32]:
+        """Return a copy of the rows [start, end) as far as they are kept."""
+        first, last = max(start, self.start), min(end, self.end)
+        if last <= first:
+            return np.empty((0, self._rows.shape[1]), dtype=np.float32)
+        shift = self._used - self.end
+        return self._rows[first + shift : last + shift].copy()
+
+    def reset(self) -> None:
+        """Forget every row; the next one has index 0."""
+        self._used = 0
+        self.end = 0

@@ -1,0 +1,132 @@
+"""Clips to training material: the speech of every clip, its variants, the frames of the encoder.
+
+The lower part of the encoder is not trained, so that its output is computed once for every
+variant of every clip and kept in a cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import scipy.signal
+
+from emostress_ros.modalities.voice.parameters import VoiceConfig
+from emostress_ros.modalities.voice.utterance import speech_extent
+from emostress_ros.modalities.voice.vad import SileroVad
+from emostress_ros.training.common import progress_bar
+from emostress_ros.training.datasets.speech_clips import SpeechClip, read_mono_16k
+
+Float32Array = npt.NDArray[np.float32]
+Encode = Callable[[Float32Array], tuple[Float32Array, Float32Array]]
+VARIANTS = ("plain", "slow", "fast", "noisy")
+"""The clip as it is, 10 % slower and lower, 10 % faster and higher, in a noisy room."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The cached encoder output of one variant of N clips.
+
+    Attributes:
+        lower: (N, L) pooled statistics of the blocks that are not trained.
+        frames: N arrays (T, 288) float16 that the trained block takes.
+    """
+
+    lower: Float32Array
+    frames: list[npt.NDArray[np.float16]]
+
+
+def speech_of(
+    clips: Sequence[SpeechClip], cache: Path, *, progress: bool = True
+) -> list[Float32Array]:
+    """Return the stretch of speech of every clip at 16 kHz, trimmed as the front end would."""
+    file = cache / f"voice-speech-{_key(clips)}.npz"
+    if not file.is_file():
+        vad, config, speech = SileroVad(), VoiceConfig(), []
+        with progress_bar(len(clips), "finding speech", enabled=progress) as advance:
+            for clip in clips:
+                waveform = read_mono_16k(clip.path)
+                start, end = speech_extent(waveform, vad, config)
+                speech.append(waveform[start:end])
+                advance("")
+        cache.mkdir(parents=True, exist_ok=True)
+        np.savez(file, samples=np.concatenate(speech), length=[len(item) for item in speech])
+    with np.load(file) as held:
+        return np.split(held["samples"], np.cumsum(held["length"])[:-1])
+
+
+def _key(clips: Sequence[SpeechClip], *more: object) -> str:
+    names = "\n".join(f"{clip.person} {clip.path.name}" for clip in clips)
+    return hashlib.sha256(f"{names}\n{more}".encode()).hexdigest()[:16]
+
+
+def make_variant(waveform: Float32Array, variant: str, rng: np.random.Generator) -> Float32Array:
+    """Return one of the :data:`VARIANTS` of a waveform.
+
+    Changing the speed moves pitch and formants too, as another throat would (Ko et al., "Audio
+    augmentation for speech recognition", Interspeech 2015).
+    """
+    if variant == "slow":
+        return scipy.signal.resample_poly(waveform, 10, 9).astype(np.float32)
+    if variant == "fast":
+        return scipy.signal.resample_poly(waveform, 10, 11).astype(np.float32)
+    if variant == "noisy":
+        return _noisy_room(waveform, rng)
+    return waveform
+
+
+def _noisy_room(waveform: Float32Array, rng: np.random.Generator) -> Float32Array:
+    # Reverberation as exponentially fading noise (Polack 1988), then noise of 10 to 30 dB SNR.
+    decay = np.exp(-np.arange(4000) / rng.uniform(300.0, 1500.0))
+    tail = rng.normal(size=4000) * decay
+    tail *= rng.uniform(0.0, 0.5) / np.sqrt(np.sum(tail**2))
+    tail[0] += 1.0
+    wet = scipy.signal.fftconvolve(waveform, tail)[: len(waveform)]
+    colour = rng.uniform(0.0, 0.95)
+    noise = scipy.signal.lfilter([1.0], [1.0, -colour], rng.normal(size=len(wet)))
+    level = np.std(wet) / (np.std(noise) + 1e-9) * 10.0 ** (-rng.uniform(10.0, 30.0) / 20.0)
+    return (wet + level * noise).astype(np.float32)
+
+
+def material(
+    clips: Sequence[SpeechClip],
+    variant: str,
+    encode: Encode,
+    cache: Path,
+    *,
+    seed: int = 0,
+    progress: bool = True,
+) -> Material:
+    """Return the encoder output of one variant of every clip, from the cache where it is there.
+
+    Args:
+        clips: what to encode.
+        variant: one of :data:`VARIANTS`.
+        encode: (n,) waveform to (lower statistics, (T, 288) frames).
+        cache: folder; a file's name holds a hash of the clips and the variant.
+        seed: of the noise.
+        progress: show a bar.
+    """
+    file = cache / f"voice-{variant}-{_key(clips, variant, seed)}.npz"
+    if not file.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(seed)
+        pairs = []
+        speech = speech_of(clips, cache, progress=progress)
+        with progress_bar(len(clips), f"encoding {variant}", enabled=progress) as advance:
+            for waveform in speech:
+                pairs.append(encode(make_variant(waveform, variant, rng)))
+                advance("")
+        np.savez(
+            file,
+            lower=np.stack([lower for lower, _ in pairs]),
+            length=np.array([len(frames) for _, frames in pairs]),
+            frames=np.concatenate([frames for _, frames in pairs]).astype(np.float16),
+        )
+    with np.load(file) as held:
+        cuts = np.cumsum(held["length"])[:-1]
+        return Material(held["lower"], np.split(held["frames"], cuts))

@@ -1,0 +1,115 @@
+"""The trained voice network as one ONNX file with everything baked in."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from emostress_ros.affect import CIRCUMPLEX
+from emostress_ros.errors import MissingExtraError, ModelError
+from emostress_ros.inference.session import Session
+from emostress_ros.training.voice_fit import UpperPart
+from emostress_ros.training.voice_net import VoiceNet
+
+PARITY = 2e-3
+"""Greatest deviation of a probability between torch and the half-precision ONNX file."""
+_LEAST_HALVED = 1024
+
+
+class DeployedVoiceNet(nn.Module):
+    """Waveform to embedding, calibrated probabilities, valence and arousal.
+
+    Args:
+        net: lower part.
+        upper: trained block and head.
+        labels: K labels, keys of the circumplex under their wire names.
+        temperature: divides the log-probabilities (Guo et al., ICML 2017).
+    """
+
+    def __init__(
+        self, net: VoiceNet, upper: UpperPart, labels: tuple[str, ...], temperature: float
+    ) -> None:
+        super().__init__()
+        self.net = copy.deepcopy(net)
+        self.net.blocks[-1] = copy.deepcopy(upper.block)
+        self.net.head = copy.deepcopy(upper.head)
+        self.temperature = temperature
+        points = torch.tensor([CIRCUMPLEX[label] for label in labels], dtype=torch.float32)
+        self.register_buffer("circumplex", points)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Map (N, S) at 16 kHz to embedding, probabilities, valence and arousal."""
+        embedding, logarithm = self.net(waveform)
+        probabilities = (logarithm / self.temperature).softmax(-1)
+        valence, arousal = (probabilities @ self.circumplex).unbind(-1)
+        return embedding, probabilities, valence, arousal
+
+
+def export(model: DeployedVoiceNet, file: Path) -> float:
+    """Write the ONNX file, weights in half precision, and check it against torch.
+
+    Half-precision weights halve the file; they are cast once, when the model is loaded, so that
+    it computes in single precision.
+
+    Returns:
+        greatest deviation of a probability.
+
+    Raises:
+        ModelError: the deviation is greater than :data:`PARITY`.
+    """
+    model.eval()
+    torch.onnx.export(
+        model,
+        (torch.randn(2, 24_000),),
+        str(file),
+        input_names=["waveform"],
+        output_names=["embedding", "probabilities", "valence", "arousal"],
+        dynamic_axes={
+            "waveform": {0: "N", 1: "S"},
+            **{name: {0: "N"} for name in ("embedding", "probabilities", "valence", "arousal")},
+        },
+        opset_version=17,
+        dynamo=False,
+    )
+    _halve(file)
+    return _check_parity(model, file)
+
+
+def _halve(file: Path) -> None:
+    try:
+        import onnx
+        from onnx import helper, numpy_helper
+    except ImportError as error:
+        raise MissingExtraError("export needs onnx: pip install 'emostress_ros[train]'") from error
+    model = onnx.load(str(file))
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _LEAST_HALVED:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(file))
+
+
+def _check_parity(model: DeployedVoiceNet, file: Path) -> float:
+    session, worst = Session(file), 0.0
+    rng = np.random.default_rng(0)
+    for length in (9_600, 31_111, 64_000):
+        waveform = rng.normal(0.0, 0.1, (2, length)).astype(np.float32)
+        with torch.no_grad():
+            expected = model(torch.from_numpy(waveform))[1].numpy()
+        got = session.run({"waveform": waveform})["probabilities"]
+        worst = max(worst, float(np.abs(got - expected).max()))
+    if worst > PARITY:
+        raise ModelError(f"{file} deviates by {worst:.2e} from torch; allowed is {PARITY:.0e}")
+    return worst
