@@ -1,0 +1,99 @@
+"""Features of a window to an embedding and a calibrated probability of stress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emostress_ros.errors import CardError
+from emostress_ros.inference import ModelCard, Session
+from emostress_ros.modalities.physiology.features import NAMES
+
+VIEWS: Mapping[str, str] = {
+    "values": "the features as they are",
+    "relative": "minus the mean at rest",
+    "rank": "rank among the past, [-0.5, 0.5]",
+    "change": "minus the mean of the last five minutes",
+}
+"""Ways to look at a feature vector; a card names those its model wants, in their order."""
+
+Vector = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the model says of one window.
+
+    Attributes:
+        vector: shape (D,), float32.
+        stress: calibrated probability of stress, [0, 1].
+    """
+
+    vector: npt.NDArray[np.float32]
+    stress: float
+
+
+class PhysiologyEncoder:
+    """A model of stress over named features.
+
+    Args:
+        card: a model of modality `physiology` whose `extra` names `features` and `views`.
+        providers: execution providers in order of preference.
+        threads: threads of one inference.
+
+    Raises:
+        CardError: the card names a feature or view that this front end does not make.
+        ModelError: the weights are missing or damaged.
+    """
+
+    def __init__(
+        self, card: ModelCard, providers: Sequence[str] = ("cpu",), threads: int = 1
+    ) -> None:
+        if card.modality != "physiology" or "stress" not in card.task:
+            raise CardError(
+                f"{card.name}: need a model of modality physiology and task stress; "
+                f"got {card.modality}, {', '.join(card.task)}"
+            )
+        self.card = card
+        self.views: tuple[str, ...] = tuple(card.extra.get("views") or ())
+        self._columns = _columns(card)
+        for view in self.views or ("",):
+            if view not in VIEWS:
+                raise CardError(f"{card.name}: view must be one of {', '.join(VIEWS)}; got '{view}'")
+        self.session = Session(card, providers, threads)
+
+    @property
+    def needs_rest(self) -> bool:
+        """Whether the model reads a person against their resting baseline."""
+        return "relative" in self.views
+
+    def encode(self, views: Mapping[str, Vector]) -> Encoding:
+        """Encode one window.
+
+        Args:
+            views: view name to a vector in the order of `features.NAMES`; NaN where missing.
+        """
+        wanted = np.concatenate([np.asarray(views[view])[self._columns] for view in self.views])
+        present = np.isfinite(wanted)
+        outputs = self.session.run(
+            {
+                "features": np.where(present, wanted, 0.0).astype(np.float32)[None],
+                "present": present.astype(np.float32)[None],
+            }
+        )
+        stress = float(np.clip(outputs["stress"][0], 0.0, 1.0))
+        return Encoding(np.asarray(outputs["embedding"][0], np.float32), stress)
+
+
+def _columns(card: ModelCard) -> npt.NDArray[np.int64]:
+    """Where the model's features lie in the front end's vector."""
+    names = tuple(card.extra.get("features") or ())
+    unknown = [name for name in names if name not in NAMES]
+    if unknown or not names:
+        raise CardError(
+            f"{card.name}: extra.features must be of {', '.join(NAMES)}; got {unknown or 'none'}"
+        )
+    return np.array([NAMES.index(name) for name in names], np.int64)
