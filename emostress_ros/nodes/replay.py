@@ -2,9 +2,10 @@
 
 Messages go out as the bytes that the bag holds, stamps untouched. At a rate they go out when they
 are due. With rate `max` they go out as fast as the graph follows and none is lost: nodes started
-with `lossless` tell on `progress` what they have dealt with, and no topic runs further ahead than
-`in_flight` messages. Where no node tells, the middleware's acknowledgements pace instead; they say
-that a message has arrived, not that its node had room for it.
+with the parameter `lossless` tell on `progress` what they have dealt with, and no topic runs
+further ahead than `in_flight` messages. Where no node tells, the bag's own pace is kept, at which
+live sensors would have spoken: the middleware's acknowledgements say that a message has arrived,
+not that its node had room for it (and come only every 3 s for small messages).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.time import Time
@@ -24,7 +24,7 @@ from emostress_ros.errors import BagError, GraphError, ParameterError
 from emostress_ros.evaluation.bags.messages import Record
 from emostress_ros.evaluation.bags.pacing import Pacer
 from emostress_ros.evaluation.bags.reader import BagInfo, bag_info, read_records, record_stamp_ns
-from emostress_ros.evaluation.bags.replay_options import ReplayOptions, ReplaySummary
+from emostress_ros.evaluation.bags.replay_options import LEAD_IN_RATE, ReplayOptions, ReplaySummary
 from emostress_ros.msg import Progress
 from emostress_ros.nodes.context import own_context
 from emostress_ros.nodes.replay_topic import ReplayTopic
@@ -65,6 +65,7 @@ class Replay:
         self._clock = self.node.create_publisher(Clock, "/clock", 10) if options.clock_hz else None
         self._last_clock_ns = 0
         self._last_tick_s = 0.0
+        self._nobody_reports = False
         self.node.create_subscription(Progress, "progress", self._on_progress, 1000)
 
     def close(self) -> None:
@@ -110,10 +111,13 @@ class Replay:
         """
         lead_end_ns = self.info.start_ns + self.info.lead_in_ns
         rate, lead_rate = self.options.rate, self.options.lead_in_rate
-        pacer = Pacer(self.from_ns, lead_end_ns, _number(rate, 1.0), _number(lead_rate, 1.0))
+        pacer = Pacer(
+            self.from_ns, lead_end_ns, _number(rate, 1.0), _number(lead_rate, LEAD_IN_RATE)
+        )
         began = time.monotonic()
         for record in read_records(self.info.path, list(self._topics), from_ns=self.from_ns):
-            if rate == "max" or (lead_rate == "max" and record.log_ns < lead_end_ns):
+            follow = rate == "max" or (lead_rate == "max" and record.log_ns < lead_end_ns)
+            if follow and not self._nobody_reports:
                 self._await_room(self._topics[record.topic])
                 if abs(record.log_ns - self._last_clock_ns) >= _MAX_CLOCK_STEP_NS:
                     self._tell_time(record.log_ns)
@@ -175,47 +179,38 @@ class Replay:
             return
         began = time.monotonic()
         seen = topic.flow.in_flight
-        while topic.flow.full if not topic.paced_by_acks else not self._acknowledged(topic):
+        while topic.flow.full and topic.reports:
             self._executor.spin_once(timeout_sec=0.02)
             if topic.flow.in_flight != seen:
                 began, seen = time.monotonic(), topic.flow.in_flight
-            if self._check_alive(topic, time.monotonic() - began):
-                began = time.monotonic()
+            self._check_alive(topic, time.monotonic() - began)
 
-    def _acknowledged(self, topic: ReplayTopic) -> bool:
-        return bool(topic.publisher.wait_for_all_acked(Duration(seconds=0.02)))
-
-    def _check_alive(self, topic: ReplayTopic, waited_s: float) -> bool:
-        """Complain of a node that does not follow; True when another way of pacing begins."""
+    def _check_alive(self, topic: ReplayTopic, waited_s: float) -> None:
+        """Complain of a node that does not follow."""
         here = topic.publisher.get_subscription_count()
         if here < topic.listeners and waited_s > 1.0:
             raise GraphError(
                 f"a node that listened to {topic.name} went away ({here} of {topic.listeners} "
                 f"left) after {topic.flow.published} messages"
             )
-        silent = not topic.flow.known and not topic.paced_by_acks
-        if silent and waited_s > self.options.grace_s:
-            self._pace_by_acknowledgements(topic)
-            return True
         if waited_s > self.options.stall_s:
-            names = ", ".join(topic.flow.laggards()) or "its subscribers"
+            names = ", ".join(topic.flow.laggards())
             raise GraphError(f"{topic.name} stands still for {waited_s:.0f} s: {names}")
-        return False
+        if not topic.flow.known and waited_s > self.options.grace_s:
+            self._give_up_waiting(topic)
 
-    def _pace_by_acknowledgements(self, topic: ReplayTopic) -> None:
-        """No node reports on this topic; where none reports at all, none is waited for again."""
-        others = list(self._topics.values())
-        silent = [topic] if any(x.flow.known for x in others) else others
-        for item in silent:
-            item.paced_by_acks = True
-        names = ", ".join(x.name for x in silent)
+    def _give_up_waiting(self, topic: ReplayTopic) -> None:
+        """No node reports on this topic: nothing paces it, or it keeps its own pace."""
+        topic.reports = False
+        self._nobody_reports = not any(x.flow.known for x in self._topics.values())
+        remedy = "the bag's own pace is kept" if self._nobody_reports else "the others pace it"
         self.node.get_logger().warning(
-            f"no node reports progress on {names}: paced by acknowledgements; start the nodes "
-            f"with the parameter lossless to lose nothing"
+            f"no node reports progress on {topic.name}: {remedy}; start the nodes with the "
+            f"parameter lossless to go as fast as they follow and lose nothing"
         )
 
     def _await_end(self) -> None:
-        """Wait until every node has dealt with everything."""
+        """Wait until every node that reports has dealt with everything."""
         for topic in self._topics.values():
             topic.flow.limit = 1
             self._await_room(topic)

@@ -41,7 +41,7 @@ class ReplayTopic:
         self.publisher = node.create_publisher(message_class(msgtype), name, qos)
         self.name: str = self.publisher.topic_name
         self.flow = Flow(options.in_flight)
-        self.paced_by_acks = False
+        self.reports = True  # until it turns out that no node does
         self.listeners = 0
 
 
