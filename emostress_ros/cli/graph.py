@@ -165,10 +165,7 @@ class Graph:
 def environment() -> dict[str, str]:
     """Return the environment of a node: the shared-memory profile, unless one is set already."""
     profile = share_directory() / "config" / "fastdds.xml"
-    result = {"FASTRTPS_DEFAULT_PROFILES_FILE": str(profile), **os.environ}
-    # The wheels' start-up hook sets LD_LIBRARY_PATH once for each Python; see docs/wheels.md.
-    result.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
-    return result
+    return {"FASTRTPS_DEFAULT_PROFILES_FILE": str(profile), **os.environ}
 
 
 def check_parameter_file(path: Path) -> None:

@@ -1,0 +1,150 @@
+"""Run the graph on a recording: separate processes, a live table, and a report to look at."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from rich.console import Console
+from rich.live import Live
+
+from emostress_ros.cli.graph import Graph, GraphOptions
+from emostress_ros.cli.live import LiveTable
+from emostress_ros.errors import GraphError
+from emostress_ros.evaluation.bags.builder import build_bag
+from emostress_ros.evaluation.bags.replay_options import ReplayOptions, ReplaySummary
+from emostress_ros.evaluation.bags.sample import SAMPLE_NOTICE, build_sample
+from emostress_ros.evaluation.report import write_report
+from emostress_ros.nodes.context import own_context
+from emostress_ros.nodes.record import DEFAULT_TOPICS, record
+from emostress_ros.nodes.replay import replay
+
+_START_S = 60.0  # for a slow machine to bring six processes up
+_DEMO_S = 25.0
+_REFRESH_S = 0.1
+_CONCLUDE_S = 1.5
+
+Result = TypeVar("Result")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add("--clip", type=Path, help="video of a person, with or without sound (embedded sample)")
+    add("--wearable", type=Path, metavar="E4", help="Empatica E4 zip or folder")
+    add("--start", type=float, default=0.0, metavar="S", help="second of the wearable's recording")
+    add("--transcript", type=Path, help="what was said: .txt, .jsonl or .srt")
+    add("--bag", type=Path, help="replay this bag, made before")
+    add("--duration", type=float, default=_DEMO_S, metavar="S", help="a shorter clip is repeated")
+    add("--out", type=Path, default=Path("demo-report.html"), help="the report")
+    add("--config-file", type=Path, help="parameter file of the nodes")
+    add("--composed", action="store_true", help="all nodes in one process")
+    add("--keep", type=Path, metavar="FOLDER", help="keep bags and logs of the nodes here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build a bag, run the graph on it, and write the report."""
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="emostress-demo-") as temporary:
+        folder = args.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        bag, notice = _prepare(args, folder, console)
+        states, summary = _run_graph(args, bag, folder, console)
+        write_report(states, args.out, notice=notice, published=summary.published)
+    sent = ", ".join(f"{count} on {topic}" for topic, count in summary.published.items())
+    console.print(f"replayed {sent} in {summary.seconds:.1f} s")
+    console.print(f"report: [bold]{args.out}[/]")
+    return 0
+
+
+def _prepare(args: argparse.Namespace, folder: Path, console: Console) -> tuple[Path, str]:
+    if args.bag:
+        return args.bag, ""
+    bag = folder / "input"
+    if args.clip is None and args.wearable is None and args.transcript is None:
+        console.print(f"[dim]{SAMPLE_NOTICE}[/]")
+        build_sample(bag, duration_s=args.duration, overwrite=True)
+        return bag, SAMPLE_NOTICE
+    build_bag(
+        bag,
+        clip=args.clip,
+        wearable=args.wearable,
+        start_s=args.start,
+        transcript=args.transcript,
+        duration_s=args.duration,
+        loop_clip=args.clip is not None,
+        overwrite=True,
+    )
+    return bag, ""
+
+
+def _run_graph(
+    args: argparse.Namespace, bag: Path, folder: Path, console: Console
+) -> tuple[Path, ReplaySummary]:
+    options = GraphOptions(
+        config_file=args.config_file, composed=args.composed, use_sim_time=True
+    )
+    recorded, stop = folder / "output", threading.Event()
+    with Graph(options, log_folder=folder / "log") as graph, own_context() as context:
+        table = LiveTable(context)
+        topics = (*DEFAULT_TOPICS,)
+        recording = Task(lambda: record(recorded, topics, stop=stop, overwrite=True))
+        playing = Task(lambda: replay(bag, ReplayOptions(wait_s=_START_S, tail_s=_CONCLUDE_S)))
+        try:
+            _watch(graph, table, playing, recording, console)
+        finally:
+            stop.set()
+            table.close()
+        summary = playing.result()
+        recording.result()
+    if table.count == 0:
+        raise GraphError(
+            "the recording was replayed, but no state came out; run again with --keep FOLDER and "
+            "look into FOLDER/log"
+        )
+    return recorded, summary
+
+
+def _watch(
+    graph: Graph, table: LiveTable, playing: Task[Any], recording: Task[Any], console: Console
+) -> None:
+    title = "emostress: an aid, never a verdict"
+    with Live(table.render(title), console=console, refresh_per_second=8) as live:
+        while playing.running and recording.running:
+            for event in graph.poll():
+                console.print(f"[yellow]{event}[/]")
+            table.spin(_REFRESH_S)
+            live.update(table.render(title))
+
+
+class Task(Generic[Result]):
+    """A function in a thread of its own, whose error reaches whoever asks for the result."""
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self._function = function
+        self._result: list[Result] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._thread.is_alive()
+
+    def result(self) -> Result:
+        """Wait for the end and return the result, or raise the error."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
+    def _run(self) -> None:
+        try:
+            self._result.append(self._function())
+        except BaseException as error:  # handed on by result()
+            self._error = error

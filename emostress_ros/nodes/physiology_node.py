@@ -1,0 +1,99 @@
+"""``physiology_node``: a wearable's samples in, an embedding with a stress estimate out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emostress_ros.errors import EmostressError
+from emostress_ros.modalities.physiology import PhysiologyConfig, PhysiologyPipeline
+from emostress_ros.msg import PhysiologySamples
+from emostress_ros.nodes.base import InputTopic
+from emostress_ros.nodes.conversions import physiology_from_msg, stamp_to_ns
+from emostress_ros.nodes.modality_node import ModalityNode
+from emostress_ros.nodes.run import run_node
+from emostress_ros.srv import ForgetPerson, StartBaseline
+
+_MESSAGES_KEPT = 500
+_REST_S = 60.0
+
+
+class PhysiologyNode(ModalityNode):
+    """Subscribes to ``physiology``, publishes ``embeddings/physiology``.
+
+    Services: ``~/start_baseline`` and ``~/forget_person``.
+    """
+
+    modality = "physiology"
+    config_class = PhysiologyConfig
+
+    def make_pipeline(self, config: PhysiologyConfig) -> PhysiologyPipeline:
+        """Load the stress model."""
+        return PhysiologyPipeline(config)
+
+    def setup(self, config: PhysiologyConfig) -> None:
+        """Offer the services besides what every modality has."""
+        super().setup(config)
+        self._offered = [
+            self.create_service(StartBaseline, "~/start_baseline", self._on_start_baseline),
+            self.create_service(ForgetPerson, "~/forget_person", self._on_forget),
+        ]
+
+    def teardown(self) -> None:
+        """Take the services back."""
+        super().teardown()
+        for service in self._offered:
+            self.destroy_service(service)
+
+    def inputs(self) -> list[InputTopic]:
+        """Return the wearable's topic; several signals of 1 to 64 Hz share it."""
+        return [InputTopic("physiology", PhysiologySamples, self._on_samples, _MESSAGES_KEPT)]
+
+    def _on_samples(self, message: Any) -> None:
+        samples, stamp_ns = physiology_from_msg(message)
+        with self.lock:
+            self.pipeline.add(
+                signal=message.signal,
+                unit=message.unit,
+                sample_rate_hz=float(message.sample_rate_hz),
+                channels=int(message.channels),
+                data=samples,
+                stamp_ns=stamp_ns,
+                person_id=message.person_id,
+                device_id=message.device_id,
+            )
+            embeddings = self.pipeline.step()
+        self.publish(embeddings, message.header.frame_id)
+
+    def _on_start_baseline(self, request: Any, response: Any) -> Any:
+        duration_s = stamp_to_ns(request.duration) / 1e9 or _REST_S
+        with self.lock:
+            people = [request.person_id] if request.person_id else list(self.pipeline.persons)
+            try:
+                for person in people:
+                    self.pipeline.start_baseline(person, duration_s=duration_s)
+            except EmostressError as error:
+                response.message = str(error)
+                return response
+        response.success = bool(people)
+        whom = ", ".join(person or "the wearer" for person in people)
+        response.message = (
+            f"{whom}: {duration_s:g} s of rest have begun" if people else "no wearable is heard"
+        )
+        return response
+
+    def _on_forget(self, request: Any, response: Any) -> Any:
+        with self.lock:
+            known = self.pipeline.forget(request.person_id)
+        response.success = True
+        whom = request.person_id or "the wearer"
+        response.message = f"{whom} is forgotten" if known else f"{whom} was not known"
+        return response
+
+
+def main() -> int:
+    """Run the node as a process of its own."""
+    return run_node(PhysiologyNode, "physiology_node")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
