@@ -68,4 +68,4 @@ class GraphError(EmostressError, RuntimeError):
 
 
 class MissingExtraError(EmostressError, ImportError):
-    """An optional dependency is not installed; the message names the ``pip install`` that mends it."""
+    """An optional dependency is missing; the message names the ``pip install`` that mends it."""

@@ -124,7 +124,7 @@ def parameter(
     maximum: float | None = None,
     choices: tuple[Value, ...] = (),
     unit: str = "",
-) -> Any:  # noqa: ANN401 - dataclass fields take the type of their annotation
+) -> Any:
     """Declare one field of a :class:`Config`.
 
     Args:

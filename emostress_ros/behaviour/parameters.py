@@ -16,7 +16,10 @@ class BehaviourConfig(Config):
         "Rule files: names of presets (patience, driver, operator) or paths of YAML files.",
     )
     timeout_s: float = parameter(
-        3.0, "Without a state of a person for this long, the safe default applies to them.",
-        minimum=0.1, maximum=600.0, unit="s",
+        3.0,
+        "Without a state of a person for this long, the safe default applies to them.",
+        minimum=0.1,
+        maximum=600.0,
+        unit="s",
     )
     max_people: int = parameter(16, "Most people followed at once.", minimum=1, maximum=256)

@@ -146,7 +146,7 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _rule(entry: Any, path: Path) -> Rule:  # noqa: ANN401
+def _rule(entry: Any, path: Path) -> Rule:
     if not isinstance(entry, dict):
         raise RuleError(f"{path}: a rule must be a mapping; got {entry!r}")
     allowed = {item.name for item in fields(Rule)}
@@ -168,7 +168,7 @@ def _rule(entry: Any, path: Path) -> Rule:  # noqa: ANN401
     return Rule(**values)
 
 
-def _condition(entry: Any, where: str) -> Condition:  # noqa: ANN401
+def _condition(entry: Any, where: str) -> Condition:
     if not isinstance(entry, dict) or not entry:
         raise RuleError(f"{where}: 'when' must be a mapping that is not empty; got {entry!r}")
     values: dict[str, Any] = {"at_least": {}, "at_most": {}}
@@ -191,7 +191,7 @@ def _condition(entry: Any, where: str) -> Condition:  # noqa: ANN401
     return Condition(**values)
 
 
-def _labels(value: Any, allowed: Iterable[str], where: str) -> frozenset[str]:  # noqa: ANN401
+def _labels(value: Any, allowed: Iterable[str], where: str) -> frozenset[str]:
     labels = [value] if isinstance(value, str) else value
     known = list(allowed)
     if not isinstance(labels, list) or not all(label in known for label in labels):
@@ -199,13 +199,13 @@ def _labels(value: Any, allowed: Iterable[str], where: str) -> frozenset[str]:  
     return frozenset(labels)
 
 
-def _number(value: Any, low: float, high: float, where: str) -> float:  # noqa: ANN401
+def _number(value: Any, low: float, high: float, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise RuleError(f"{where} must be a number in [{low:g}, {high:g}]; got {value!r}")
     return float(value)
 
 
-def _intensity(value: Any, where: str) -> str | float:  # noqa: ANN401
+def _intensity(value: Any, where: str) -> str | float:
     if isinstance(value, str) and value in _NUMBERS:
         return value
     if isinstance(value, str):

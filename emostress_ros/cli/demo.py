@@ -85,9 +85,7 @@ def _prepare(args: argparse.Namespace, folder: Path, console: Console) -> tuple[
 def _run_graph(
     args: argparse.Namespace, bag: Path, folder: Path, console: Console
 ) -> tuple[Path, ReplaySummary]:
-    options = GraphOptions(
-        config_file=args.config_file, composed=args.composed, use_sim_time=True
-    )
+    options = GraphOptions(config_file=args.config_file, composed=args.composed, use_sim_time=True)
     recorded, stop = folder / "output", threading.Event()
     with Graph(options, log_folder=folder / "log") as graph, own_context() as context:
         table = LiveTable(context)

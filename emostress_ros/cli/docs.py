@@ -61,7 +61,10 @@ def parameters_section() -> str:
 
 def models_section() -> str:
     """Return a table of the shipped models with the first figure of each card."""
-    lines = ["| Model | Says | Size | Figure | Measured on | Licence |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| Model | Says | Size | Figure | Measured on | Licence |",
+        "|---|---|---|---|---|---|",
+    ]
     for card in installed():
         figure, where = headline(card)
         size = f"{card.file.stat().st_size / 1e6:.2f} MB"

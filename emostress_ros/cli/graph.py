@@ -145,7 +145,10 @@ class Graph:
         self._log_folder.mkdir(parents=True, exist_ok=True)
         with (self._log_folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                self.command(name), env=environment(), stdout=log, stderr=log,
+                self.command(name),
+                env=environment(),
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
 

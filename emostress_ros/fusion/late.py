@@ -163,7 +163,11 @@ class LateFusion:
         if not heard.any():
             return np.empty(0), share
         opinions = np.stack(
-            [wire_probabilities(item.embedding) for item, ok in zip(evidence, heard, strict=True) if ok]
+            [
+                wire_probabilities(item.embedding)
+                for item, ok in zip(evidence, heard, strict=True)
+                if ok
+            ]
         )
         share[heard] = pool.shares(weights[heard])
         return pool.pool(opinions, trust[heard], weights[heard], self._synergy), share

@@ -30,24 +30,35 @@ class FusionConfig(SyncConfig):
         "person_1", "Whom evidence is about when no face is in view and no id is given."
     )
     presence_s: float = parameter(
-        2.0, "A person whose face was seen this long ago still counts as in view.",
-        minimum=0.1, maximum=60.0, unit="s",
+        2.0,
+        "A person whose face was seen this long ago still counts as in view.",
+        minimum=0.1,
+        maximum=60.0,
+        unit="s",
     )
     forget_after_s: float = parameter(
-        30.0, "A person without any evidence for this long is no longer reported on.",
-        minimum=1.0, maximum=3600.0, unit="s",
+        30.0,
+        "A person without any evidence for this long is no longer reported on.",
+        minimum=1.0,
+        maximum=3600.0,
+        unit="s",
     )
     max_people: int = parameter(16, "Most people reported on at once.", minimum=1, maximum=256)
     smoothing_s: float = parameter(
-        0.4, "Time constant over which probabilities are smoothed; 0 turns it off.",
-        minimum=0.0, maximum=60.0, unit="s",
+        0.4,
+        "Time constant over which probabilities are smoothed; 0 turns it off.",
+        minimum=0.0,
+        maximum=60.0,
+        unit="s",
     )
     unknown_below: float = parameter(
         0.4, "Confidence under which the emotion is 'unknown'.", minimum=0.0, maximum=1.0
     )
     min_quality: float = parameter(
-        0.1, "Evidence of a lower quality is reported as LOW_QUALITY and not used.",
-        minimum=0.0, maximum=1.0,
+        0.1,
+        "Evidence of a lower quality is reported as LOW_QUALITY and not used.",
+        minimum=0.0,
+        maximum=1.0,
     )
     consent: str = parameter(
         "assumed",

@@ -38,9 +38,7 @@ class FusionPipeline:
         self.config = config
         self.consent = consent or ConsentRegistry(config.consent)
         card = ModelCard.load(config.model)
-        self.fusion = LateFusion(
-            card, CardReliability(), config.min_quality, config.unknown_below
-        )
+        self.fusion = LateFusion(card, CardReliability(), config.min_quality, config.unknown_below)
         self.directory = PersonDirectory(
             config.people(), config.default_person, round(1e9 * config.presence_s)
         )
@@ -116,9 +114,7 @@ class FusionPipeline:
         evidence = AlignedSet(
             moment_ns, person, aligned.items, aligned.ages_ns, self.config.modalities
         )
-        return self._smoothers[person].smooth(
-            self.fusion.fuse(evidence, stale, refused), moment_ns
-        )
+        return self._smoothers[person].smooth(self.fusion.fuse(evidence, stale, refused), moment_ns)
 
     def _say_refused(self, person: str, stamp_ns: int) -> None:
         # States go on, so that whoever listens sees NO_CONSENT and not a fault.

@@ -22,7 +22,9 @@ def shares(weights: FloatArray) -> FloatArray:
     return weights / total if total > 0.0 else np.zeros_like(weights)
 
 
-def pool(opinions: FloatArray, trust: FloatArray, weights: FloatArray, synergy: float) -> FloatArray:
+def pool(
+    opinions: FloatArray, trust: FloatArray, weights: FloatArray, synergy: float
+) -> FloatArray:
     """Logarithmic opinion pool of calibrated distributions.
 
     Genest and Zidek, "Combining probability distributions", Statistical Science 1 (1986).  Each

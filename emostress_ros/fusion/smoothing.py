@@ -71,7 +71,9 @@ class Smoother:
 def _confidence(emotion: str, probabilities: np.ndarray) -> float:
     if len(probabilities) == 0:
         return 0.0
-    return float(probabilities.max() if emotion == UNKNOWN else probabilities[EMOTIONS.index(emotion)])
+    return float(
+        probabilities.max() if emotion == UNKNOWN else probabilities[EMOTIONS.index(emotion)]
+    )
 
 
 def _mix(before: float, now: float, gain: float) -> float:

@@ -167,7 +167,7 @@ def _check_keys(raw: Mapping[str, Any], where: Path) -> None:
         )
 
 
-def _tensors(raw: Any, where: Path, text_key: str) -> tuple[Tensor, ...]:  # noqa: ANN401
+def _tensors(raw: Any, where: Path, text_key: str) -> tuple[Tensor, ...]:
     tensors = []
     for entry in raw or ():
         if not isinstance(entry, dict) or not {"name", "dtype", "shape"} <= set(entry):
@@ -178,7 +178,7 @@ def _tensors(raw: Any, where: Path, text_key: str) -> tuple[Tensor, ...]:  # noq
     return tuple(tensors)
 
 
-def _reliability(raw: Any, where: Path) -> dict[str, float]:  # noqa: ANN401
+def _reliability(raw: Any, where: Path) -> dict[str, float]:
     reliability = {}
     for task, value in (raw or {}).items():
         if value is None:

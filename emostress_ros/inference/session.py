@@ -123,7 +123,7 @@ class Session:
         )
         if not matches:
             raise SignalError(f"{self.name}: '{name}' must be {shape}; got {list(value.shape)}")
-        array = np.ascontiguousarray(value, dtype=_NUMPY[expected.type])
+        array: np.ndarray = np.ascontiguousarray(value, dtype=_NUMPY[expected.type])
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise SignalError(f"{self.name}: '{name}' holds NaN or infinity")
         return array
@@ -177,7 +177,5 @@ def _name_of(model: Path | str | bytes) -> str:
 
 def _provider(name: str) -> str:
     if name not in PROVIDERS:
-        raise ParameterError(
-            f"provider must be one of {', '.join(PROVIDERS)}; got '{name}'"
-        )
+        raise ParameterError(f"provider must be one of {', '.join(PROVIDERS)}; got '{name}'")
     return PROVIDERS[name]

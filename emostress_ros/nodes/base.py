@@ -180,7 +180,10 @@ class ManagedNode(LifecycleNode):
         )
         self._subscriptions_made.append(
             self.create_subscription(
-                item.message_type, item.topic, callback, self._qos(item, depth),
+                item.message_type,
+                item.topic,
+                callback,
+                self._qos(item, depth),
                 event_callbacks=events,
             )
         )
@@ -273,7 +276,7 @@ class ManagedNode(LifecycleNode):
     # kills the node; the name is the one that rclpy's mixin looks up.
     def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802
         try:
-            return super()._LifecycleNodeMixin__on_change_state(request, response)  # type: ignore[misc]
+            return super()._LifecycleNodeMixin__on_change_state(request, response)
         except rclpy_implementation.RCLError as error:
             wanted = request.transition.label or request.transition.id
             self.get_logger().warning(f"transition {wanted!r} is not possible now: {error}")

@@ -161,9 +161,7 @@ def percentiles(name: str, values: deque[float]) -> dict[str, str]:
     if not values:
         return {}
     marks = np.percentile(np.fromiter(values, dtype=np.float64), [50, 90, 99])
-    return {
-        f"{name} p{p}": f"{mark:.2f}" for p, mark in zip((50, 90, 99), marks, strict=True)
-    }
+    return {f"{name} p{p}": f"{mark:.2f}" for p, mark in zip((50, 90, 99), marks, strict=True)}
 
 
 def _now_ns(node: Node) -> int:

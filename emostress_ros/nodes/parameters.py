@@ -30,8 +30,11 @@ class NodeConfig(Config):
         1.0, "Time between two reports on /diagnostics.", minimum=0.1, maximum=60.0, unit="s"
     )
     input_timeout_s: float = parameter(
-        5.0, "An input silent for longer than this is reported as dead.",
-        minimum=0.1, maximum=3600.0, unit="s",
+        5.0,
+        "An input silent for longer than this is reported as dead.",
+        minimum=0.1,
+        maximum=3600.0,
+        unit="s",
     )
     reliability: str = parameter(
         "auto",
@@ -40,8 +43,10 @@ class NodeConfig(Config):
         choices=("auto", "best_effort", "reliable"),
     )
     queue_depth: int = parameter(
-        0, "Messages kept of an input before the oldest is dropped; 0 takes the node's own.",
-        minimum=0, maximum=10000,
+        0,
+        "Messages kept of an input before the oldest is dropped; 0 takes the node's own.",
+        minimum=0,
+        maximum=10000,
     )
     lossless: bool = parameter(
         False,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from emostress_ros.modalities.voice import VoiceConfig, VoicePipeline
+from emostress_ros.modalities.voice.frontend import VoicePipeline
+from emostress_ros.modalities.voice.parameters import VoiceConfig
 from emostress_ros.msg import AudioChunk
 from emostress_ros.nodes.base import InputTopic
 from emostress_ros.nodes.conversions import audio_from_msg

@@ -17,12 +17,18 @@ class SyncConfig(Config):
     """When an aligned set is due."""
 
     rate_hz: float = parameter(
-        10.0, "Aligned sets a second, on a fixed grid of the sensors' time.",
-        minimum=0.1, maximum=200.0, unit="Hz",
+        10.0,
+        "Aligned sets a second, on a fixed grid of the sensors' time.",
+        minimum=0.1,
+        maximum=200.0,
+        unit="Hz",
     )
     deadline_s: float = parameter(
-        0.15, "How long a set waits for items that are under way.",
-        minimum=0.0, maximum=10.0, unit="s",
+        0.15,
+        "How long a set waits for items that are under way.",
+        minimum=0.0,
+        maximum=10.0,
+        unit="s",
     )
     complete_early: bool = parameter(
         True,
@@ -30,8 +36,11 @@ class SyncConfig(Config):
         "always, which makes the sets independent of the order of arrival.",
     )
     jump_back_s: float = parameter(
-        2.0, "A stamp this far before the newest means that the clock was set back.",
-        minimum=0.1, maximum=3600.0, unit="s",
+        2.0,
+        "A stamp this far before the newest means that the clock was set back.",
+        minimum=0.1,
+        maximum=3600.0,
+        unit="s",
     )
 
     @property
@@ -60,6 +69,7 @@ class Aligned(Generic[Item]):
     items: Mapping[str, Item]
     stale: Mapping[str, Item]
     ages_ns: Mapping[str, int]
+
 
 # Sets that do not depend on the order of arrival must not depend on when they are asked for
 # either; only a clock that jumped leaves more than this behind.
@@ -93,9 +103,7 @@ class Aligner(Generic[Item]):
             raise ParameterError("an aligner needs at least one stream")
         self.config = config or SyncConfig()
         jump_back_ns = round(1e9 * self.config.jump_back_s)
-        self._streams = {
-            name: Stream(policy, jump_back_ns) for name, policy in policies.items()
-        }
+        self._streams = {name: Stream(policy, jump_back_ns) for name, policy in policies.items()}
         self._next_ns: int | None = None
         self.arrivals: Counter[Arrival] = Counter()
 
@@ -166,7 +174,9 @@ class Aligner(Generic[Item]):
         if not self.config.complete_early:
             return False
         period = self.config.period_ns
-        return not any(stream.is_due(moment_ns, now_ns, period) for stream in self._streams.values())
+        return not any(
+            stream.is_due(moment_ns, now_ns, period) for stream in self._streams.values()
+        )
 
     def _moment(self) -> int:
         assert self._next_ns is not None

@@ -12,7 +12,7 @@ from emostress_ros.sync.stream import StreamPolicy
 class SimpleFilter(Protocol):
     """What is asked of an upstream filter, such as ``message_filters.Subscriber``."""
 
-    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802, ANN401
+    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802
         """Call ``cb(message, *args)`` for every message."""
 
 
@@ -57,12 +57,12 @@ class SubsetSynchronizer:
         for name, upstream in zip(self.names, fs, strict=False):
             upstream.registerCallback(self.add, name)
 
-    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802, ANN401
+    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802
         """Call ``cb(message_0, ..., message_n, *args)`` for every aligned set."""
         self._callbacks.append((cb, args))
         return len(self._callbacks) - 1
 
-    def add(self, message: Any, name: str) -> None:  # noqa: ANN401
+    def add(self, message: Any, name: str) -> None:
         """Take a message in, and speak when a set is due."""
         stamp = message.header.stamp
         self._aligner.add(name, stamp.sec * 1_000_000_000 + stamp.nanosec, message)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -18,14 +19,28 @@ def affect(at_s, emotion="angry", confidence=0.9, stress=0.5, person="anna", val
     probabilities = np.full(7, (1 - confidence) / 6, dtype=np.float32)
     probabilities[EMOTIONS.index(emotion) if emotion in EMOTIONS else 0] = confidence
     return Affect(
-        round(at_s * SECOND), person, emotion, EMOTIONS, probabilities, valence, 0.5, stress,
-        level, confidence, abs(stress - 0.5) + 0.5, (),
+        round(at_s * SECOND),
+        person,
+        emotion,
+        EMOTIONS,
+        probabilities,
+        valence,
+        0.5,
+        stress,
+        level,
+        confidence,
+        abs(stress - 0.5) + 0.5,
+        (),
     )
 
 
 def engine(**rule):
     values = {
-        "name": "patience", "cue": "be_patient", "for_s": 1.0, "release_s": 1.0, "cool_down_s": 10.0,
+        "name": "patience",
+        "cue": "be_patient",
+        "for_s": 1.0,
+        "release_s": 1.0,
+        "cool_down_s": 10.0,
         "when": Condition(emotion=frozenset({"angry"}), at_least={"confidence": 0.6}),
     }
     return BehaviourEngine(RuleSet((Rule(**{**values, **rule}),)), timeout_s=3.0)
@@ -62,10 +77,12 @@ def test_the_cue_is_taken_back_when_the_condition_ends():
 
 
 def test_it_cools_down_before_it_comes_again():
-    states = [affect(k / 10, emotion="angry" if (k // 25) % 2 == 0 else "happy") for k in range(300)]
+    states = [
+        affect(k / 10, emotion="angry" if (k // 25) % 2 == 0 else "happy") for k in range(300)
+    ]
     given = [at for at, cue in play(engine(cool_down_s=10.0), states) if cue == "be_patient"]
     assert len(given) >= 2
-    assert all(after - before >= 10.0 for before, after in zip(given, given[1:], strict=False))
+    assert all(after - before >= 10.0 for before, after in itertools.pairwise(given))
 
 
 def test_silence_takes_the_cue_back():
@@ -101,10 +118,16 @@ def test_the_rule_of_higher_priority_wins():
 @given(st.lists(st.tuples(st.sampled_from([*EMOTIONS, "unknown"]), st.floats(0, 1)), max_size=200))
 def test_cues_alternate_with_the_default_whatever_the_states(states):
     machine = engine(for_s=0.3, release_s=0.2, cool_down_s=0.5)
-    cues = [cue for _, cue in play(machine, [
-        affect(k / 10, emotion=emotion, confidence=confidence)
-        for k, (emotion, confidence) in enumerate(states)
-    ])]
+    cues = [
+        cue
+        for _, cue in play(
+            machine,
+            [
+                affect(k / 10, emotion=emotion, confidence=confidence)
+                for k, (emotion, confidence) in enumerate(states)
+            ],
+        )
+    ]
     assert all(cue == ("be_patient" if k % 2 == 0 else "none") for k, cue in enumerate(cues))
 
 

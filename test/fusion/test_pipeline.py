@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -22,23 +23,42 @@ def probabilities(label: str, confidence: float) -> np.ndarray:
 
 def face(at_s, label="happy", confidence=0.9, track="face_1", quality=1.0):
     return Embedding(
-        round(at_s * SECOND), "face", "face_test@1", np.ones(4, np.float32), quality,
-        source_id=track, labels=EMOTIONS, probabilities=probabilities(label, confidence),
-        valence=0.5, arousal=0.2,
+        round(at_s * SECOND),
+        "face",
+        "face_test@1",
+        np.ones(4, np.float32),
+        quality,
+        source_id=track,
+        labels=EMOTIONS,
+        probabilities=probabilities(label, confidence),
+        valence=0.5,
+        arousal=0.2,
     )
 
 
 def voice(at_s, label="angry", confidence=0.9, person=""):
     return Embedding(
-        round(at_s * SECOND), "voice", "voice_test@1", np.ones(4, np.float32), 1.0,
-        person_id=person, labels=EMOTIONS, probabilities=probabilities(label, confidence),
+        round(at_s * SECOND),
+        "voice",
+        "voice_test@1",
+        np.ones(4, np.float32),
+        1.0,
+        person_id=person,
+        labels=EMOTIONS,
+        probabilities=probabilities(label, confidence),
     )
 
 
 def wearable(at_s, stress=0.9, person="", device="E4"):
     return Embedding(
-        round(at_s * SECOND), "physiology", "phys_test@1", np.ones(4, np.float32), 1.0,
-        person_id=person, source_id=device, stress=stress,
+        round(at_s * SECOND),
+        "physiology",
+        "phys_test@1",
+        np.ones(4, np.float32),
+        1.0,
+        person_id=person,
+        source_id=device,
+        stress=stress,
     )
 
 
@@ -162,7 +182,9 @@ def test_poor_evidence_is_reported_and_not_used():
 
 
 def test_undecided_evidence_is_unknown():
-    state = run(FusionPipeline(FusionConfig()), [face(k / 30, confidence=0.3) for k in range(30)])[-1]
+    state = run(FusionPipeline(FusionConfig()), [face(k / 30, confidence=0.3) for k in range(30)])[
+        -1
+    ]
     assert state.emotion == UNKNOWN
     assert 0.2 < state.confidence < 0.4
 
@@ -212,8 +234,13 @@ def test_a_modality_that_is_not_configured_is_counted():
 def test_a_new_modality_needs_no_change_of_the_fusion():
     config = FusionConfig(modalities=("face", "gait"))
     gait = Embedding(
-        0, "gait", "gait@1", np.ones(2, np.float32), 1.0,
-        labels=("sad", "happy"), probabilities=np.array([0.1, 0.9], np.float32),
+        0,
+        "gait",
+        "gait@1",
+        np.ones(2, np.float32),
+        1.0,
+        labels=("sad", "happy"),
+        probabilities=np.array([0.1, 0.9], np.float32),
     )
     state = run(FusionPipeline(config), [gait], until_s=0.5)[-1]
     assert statuses(state)["gait"] is ContributionStatus.USED
@@ -227,7 +254,7 @@ def test_smoothing_does_not_flap():
 
     def changes(states):
         named = [s.emotion for s in states]
-        return sum(a != b for a, b in zip(named, named[1:], strict=False))
+        return sum(a != b for a, b in itertools.pairwise(named))
 
     assert changes(smooth) < changes(raw) / 4
 

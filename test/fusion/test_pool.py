@@ -14,7 +14,9 @@ from emostress_ros.fusion import pool
 def opinions(draw):
     rows = draw(st.integers(1, 5))
     raw = draw(
-        st.lists(st.lists(st.floats(0.01, 1.0), min_size=4, max_size=4), min_size=rows, max_size=rows)
+        st.lists(
+            st.lists(st.floats(0.01, 1.0), min_size=4, max_size=4), min_size=rows, max_size=rows
+        )
     )
     table = np.array(raw)
     unit = st.lists(st.floats(0.0, 1.0), min_size=rows, max_size=rows)

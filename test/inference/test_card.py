@@ -64,7 +64,7 @@ def test_missing_weights_are_named(copied):
 
 
 def test_an_unknown_model_names_those_there_are():
-    with pytest.raises(ModelNotFoundError, match="there are: .*fusion_late"):
+    with pytest.raises(ModelNotFoundError, match=r"there are: .*fusion_late"):
         ModelCard.load("no_such_model")
 
 
@@ -92,7 +92,7 @@ def test_a_card_that_is_not_right_is_refused(copied, change, message):
 
 def test_inputs_of_another_shape_or_with_nan_are_refused():
     session = Session(ModelCard.load(ENCODERS[0]))
-    with pytest.raises(SignalError, match="lacks the inputs|has no input"):
+    with pytest.raises(SignalError, match=r"lacks the inputs|has no input"):
         session.run({})
     with pytest.raises(SignalError, match="has no input 'smell'"):
         session.run({"smell": np.zeros(1)})

@@ -62,10 +62,21 @@ def test_an_embedding_survives_the_wire(embedding):
 
 def test_an_affect_survives_the_wire():
     affect = Affect(
-        12_345_678_901, "anna", "happy", EMOTIONS, np.full(7, 1 / 7, np.float32), 0.5, math.nan,
-        0.25, StressLevel.LOW, 0.75, 0.5,
-        (Contribution("face", "net@1", ContributionStatus.USED, 1.0, 0.5, 250),
-         Contribution("voice", "", ContributionStatus.MISSING, 0.0, math.nan, 0)),
+        12_345_678_901,
+        "anna",
+        "happy",
+        EMOTIONS,
+        np.full(7, 1 / 7, np.float32),
+        0.5,
+        math.nan,
+        0.25,
+        StressLevel.LOW,
+        0.75,
+        0.5,
+        (
+            Contribution("face", "net@1", ContributionStatus.USED, 1.0, 0.5, 250),
+            Contribution("voice", "", ContributionStatus.MISSING, 0.0, math.nan, 0),
+        ),
     )
     message = conversions.affect_to_msg(affect, latency_ns=7_000_000)
     back = conversions.affect_from_msg(message)

@@ -23,8 +23,16 @@ def face_message(stamp_ns: int, label: str = "angry", confidence: float = 0.95):
     values[EMOTIONS.index(label)] = confidence
     return embedding_to_msg(
         Embedding(
-            stamp_ns, "face", "face_test@1", np.ones(4, np.float32), 1.0, source_id="face_1",
-            labels=EMOTIONS, probabilities=values, valence=-0.5, arousal=0.5,
+            stamp_ns,
+            "face",
+            "face_test@1",
+            np.ones(4, np.float32),
+            1.0,
+            source_id="face_1",
+            labels=EMOTIONS,
+            probabilities=values,
+            valence=-0.5,
+            arousal=0.5,
         ),
         "camera",
     )

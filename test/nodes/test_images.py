@@ -80,8 +80,11 @@ def test_too_few_bytes_are_refused():
 
 
 @given(
-    st.integers(0, 40), st.integers(0, 40), st.integers(0, 200),
-    st.sampled_from([*ENCODINGS, "", "nonsense"]), st.binary(max_size=2000),
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.integers(0, 200),
+    st.sampled_from([*ENCODINGS, "", "nonsense"]),
+    st.binary(max_size=2000),
 )
 def test_whatever_comes_it_is_an_image_or_a_clear_error(height, width, step, encoding, data):
     image = Image(height=height, width=width, step=step, encoding=encoding)

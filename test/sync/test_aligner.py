@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -37,7 +38,7 @@ def test_sets_come_at_the_rate_that_was_set():
     for k in range(300):
         aligner.add("face", k * 33 * MS, "frame")
         stamps += [item.stamp_ns for item in aligner.advance(k * 33 * MS)]
-    steps = {after - before for before, after in zip(stamps, stamps[1:], strict=False)}
+    steps = {after - before for before, after in itertools.pairwise(stamps)}
     assert steps == {100 * MS}
 
 

@@ -62,7 +62,9 @@ def test_interpolation_lies_between_its_neighbours():
 
 
 def test_a_gap_longer_than_the_age_allowed_is_not_interpolated():
-    stream: Stream[float] = Stream(StreamPolicy(SECOND, interpolate=lambda a, b, f: a + f * (b - a)))
+    stream: Stream[float] = Stream(
+        StreamPolicy(SECOND, interpolate=lambda a, b, f: a + f * (b - a))
+    )
     stream.add(0, 0.0)
     stream.add(10 * SECOND, 1.0)
     assert stream.at(SECOND) == (0, 0.0)
