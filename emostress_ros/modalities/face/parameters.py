@@ -1,0 +1,66 @@
+"""Parameters of the face front end, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emostress_ros.errors import ParameterError
+from emostress_ros.parameters import Config, parameter
+
+DEFAULT_MODEL = "face_resnet_small"
+
+
+@dataclass(frozen=True)
+class FaceConfig(Config):
+    """What a :class:`~emostress_ros.modalities.face.FacePipeline` needs to know."""
+
+    model: str = parameter(
+        DEFAULT_MODEL, "Folder of the expression model, or its name under models/."
+    )
+    detect_width: int = parameter(
+        320, "Width that frames are scaled into for detection, a multiple of 32.",
+        minimum=64, maximum=1920, unit="px",
+    )  # fmt: skip
+    detect_height: int = parameter(
+        256, "Height that frames are scaled into for detection, a multiple of 32.",
+        minimum=64, maximum=1920, unit="px",
+    )  # fmt: skip
+    detect_score: float = parameter(
+        0.7, "Least detection score of a face.", minimum=0.05, maximum=0.99
+    )
+    detect_overlap: float = parameter(
+        0.3, "Two detections that overlap more (IoU) are one face.", minimum=0.05, maximum=0.95
+    )
+    min_face_px: int = parameter(
+        24, "Faces whose shorter side is smaller are ignored.", minimum=8, maximum=4096, unit="px"
+    )
+    max_faces: int = parameter(
+        8, "At most so many faces a frame, the largest first.", minimum=1, maximum=64
+    )
+    track_memory_s: float = parameter(
+        2.0, "How long a face may be hidden, in observed time, and keep its id.",
+        minimum=0.0, maximum=60.0, unit="s",
+    )  # fmt: skip
+    track_iou: float = parameter(
+        0.2, "Least overlap (IoU) of a face with its predicted place.", minimum=0.01, maximum=0.95
+    )
+    track_reach: float = parameter(
+        0.6, "Without overlap: greatest jump between frames, in face sizes.",
+        minimum=0.0, maximum=3.0,
+    )  # fmt: skip
+    track_smoothing: float = parameter(
+        0.4, "Weight of the past in a tracked box, 0 for none.", minimum=0.0, maximum=0.95
+    )
+    providers: tuple[str, ...] = parameter(
+        ("cpu",), "ONNX Runtime providers in order of preference.",
+        choices=("tensorrt", "cuda", "cpu"),
+    )  # fmt: skip
+    threads: int = parameter(1, "Threads of one model run.", minimum=1, maximum=64)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("detect_width", "detect_height"):
+            if getattr(self, name) % 32:
+                raise ParameterError(
+                    f"parameter '{name}' must be a multiple of 32; got {getattr(self, name)}"
+                )

@@ -1,0 +1,189 @@
+"""Stable ids for several faces.
+
+Detections are matched to predicted boxes by overlap and distance (Hungarian method, Kuhn 1955), as
+in SORT (Bewley et al., "Simple online and realtime tracking", ICIP 2016), with an alpha-beta filter
+of constant velocity in place of the Kalman filter.
+
+Memory is counted in *observed* time only: while a camera is dead no frame shows that a face has
+left, so the ids resume when it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from emostress_ros.errors import SignalError
+from emostress_ros.modalities.face.detector import iou
+
+FloatArray = npt.NDArray[np.float64]
+
+MAX_TRACKS = 64
+_GAP_S = 0.5  # a longer time between frames is a gap: nothing was observed in it
+_FORBIDDEN = 1e6
+_VELOCITY_GAIN = 0.3
+
+
+@dataclass
+class Track:
+    """One face over time.
+
+    Attributes:
+        number: counts from 1 and is never used again.
+        box: (4,) smoothed left, top, right, bottom, px.
+        velocity: (2,) of the centre, px/s.
+        unseen_s: observed time since the face was last seen.
+        frames: frames in which it was seen.
+    """
+
+    number: int
+    box: FloatArray
+    velocity: FloatArray
+    unseen_s: float = 0.0
+    frames: int = 1
+
+    @property
+    def name(self) -> str:
+        """The id, ``face_1``, ``face_2`` and so on."""
+        return f"face_{self.number}"
+
+
+class FaceTracker:
+    """Gives every detection the id of the face that it continues.
+
+    Args:
+        memory_s: how long a face may be hidden, in observed time, and keep its id.
+        min_iou: least overlap with the predicted place.
+        reach: greatest distance of the centres in face sizes where nothing overlaps.
+        smoothing: weight of the past in the smoothed box, [0, 1).
+    """
+
+    def __init__(
+        self,
+        memory_s: float = 2.0,
+        min_iou: float = 0.2,
+        reach: float = 0.6,
+        smoothing: float = 0.4,
+    ) -> None:
+        self.memory_s, self.min_iou, self.reach = memory_s, min_iou, reach
+        self.smoothing = smoothing
+        self.tracks: list[Track] = []
+        self._next_number = 1
+        self._last_ns: int | None = None
+
+    def update(self, boxes: npt.NDArray[np.floating], stamp_ns: int) -> list[Track]:
+        """Take the detections of one frame and return their tracks, in the same order.
+
+        A stamp that jumps back (a looping bag) or far ahead (a dead camera) forgets velocities and
+        keeps ids.
+
+        Args:
+            boxes: (n, 4) left, top, right, bottom, px.
+            stamp_ns: of the frame, sensor clock.
+
+        Raises:
+            SignalError: boxes of another shape or not finite.
+        """
+        boxes = _checked(boxes)
+        step_s = self._advance(stamp_ns)
+        predicted = [self._predict(track, step_s) for track in self.tracks]
+        matches = self._match(predicted, boxes)
+        found = [
+            self._follow(self.tracks[matches[row]], predicted[matches[row]], box, step_s)
+            if row in matches
+            else self._begin(box)
+            for row, box in enumerate(boxes)
+        ]
+        self._forget(found, step_s)
+        return found
+
+    def reset(self) -> None:
+        """Forget every face; numbers go on, so that no id is given twice."""
+        self.tracks = []
+        self._last_ns = None
+
+    def _advance(self, stamp_ns: int) -> float:
+        """Return the observed seconds since the last frame; 0 over a gap or a jump back."""
+        last, self._last_ns = self._last_ns, stamp_ns
+        step_s = 0.0 if last is None else (stamp_ns - last) * 1e-9
+        if 0.0 <= step_s <= _GAP_S:
+            return step_s
+        for track in self.tracks:
+            track.velocity = np.zeros(2)
+        return 0.0
+
+    def _predict(self, track: Track, step_s: float) -> FloatArray:
+        # A hidden face is not expected to run on for long.
+        fading = 1.0 if track.unseen_s == 0.0 else 0.5
+        return track.box + np.tile(track.velocity * step_s * fading, 2)
+
+    def _match(self, predicted: Sequence[FloatArray], boxes: FloatArray) -> dict[int, int]:
+        """Return detection row to track index."""
+        if not len(predicted) or not len(boxes):
+            return {}
+        places = np.stack(predicted)
+        overlap = iou(boxes, places)
+        distance = _distance(boxes, places)
+        allowed = (overlap >= self.min_iou) | (distance <= self.reach)
+        allowed &= _alike(boxes, places)
+        cost = np.where(allowed, (1.0 - overlap) + 0.5 * distance, _FORBIDDEN)
+        pairs = zip(*linear_sum_assignment(cost), strict=True)
+        return {int(row): int(column) for row, column in pairs if allowed[row, column]}
+
+    def _follow(
+        self, track: Track, predicted: FloatArray, box: FloatArray, step_s: float
+    ) -> Track:
+        residual = (box - predicted).reshape(2, 2).mean(axis=0)
+        if step_s > 0 and track.unseen_s == 0.0:
+            track.velocity = track.velocity + _VELOCITY_GAIN * residual / step_s
+        else:
+            track.velocity = np.zeros(2)
+        track.box = self.smoothing * predicted + (1.0 - self.smoothing) * box
+        track.unseen_s, track.frames = 0.0, track.frames + 1
+        return track
+
+    def _begin(self, box: FloatArray) -> Track:
+        track = Track(self._next_number, box.copy(), np.zeros(2))
+        self._next_number += 1
+        self.tracks.append(track)
+        return track
+
+    def _forget(self, found: list[Track], step_s: float) -> None:
+        seen = {track.number for track in found}
+        for track in self.tracks:
+            if track.number not in seen:
+                track.unseen_s += step_s
+                track.velocity = track.velocity * 0.5
+        kept = [t for t in self.tracks if t.number in seen or t.unseen_s <= self.memory_s]
+        kept.sort(key=lambda track: track.unseen_s)
+        self.tracks = kept[: max(MAX_TRACKS, len(found))]
+
+
+def _checked(boxes: npt.NDArray[np.floating]) -> FloatArray:
+    array = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) if np.size(boxes) else None
+    if array is None:
+        return np.empty((0, 4))
+    if np.ndim(boxes) != 2 or np.shape(boxes)[1] != 4 or not np.isfinite(array).all():
+        raise SignalError(f"boxes must be (n, 4) and finite; got shape {np.shape(boxes)}")
+    return array
+
+
+def _distance(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Distance of the centres (n, m) in units of the mean side."""
+    centres = [(b[:, :2] + b[:, 2:]) / 2 for b in (first, second)]
+    gap = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
+    sides = [np.maximum((b[:, 2:] - b[:, :2]).mean(axis=1), 1e-6) for b in (first, second)]
+    distance: FloatArray = gap / ((sides[0][:, None] + sides[1][None]) / 2)
+    return distance
+
+
+def _alike(first: FloatArray, second: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return (n, m) True where the sizes differ by less than a factor of 2.5."""
+    sides = [np.maximum((b[:, 2:] - b[:, :2]).mean(axis=1), 1e-6) for b in (first, second)]
+    ratio = sides[0][:, None] / sides[1][None]
+    alike: npt.NDArray[np.bool_] = (ratio < 2.5) & (ratio > 0.4)
+    return alike

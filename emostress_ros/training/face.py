@@ -1,0 +1,81 @@
+"""Train a facial-expression network on FER2013, with FER+ votes as a second task.
+
+``emostress train face`` trains, calibrates on held-out training faces, exports ONNX and writes the
+card.  A network may learn from teachers: their averaged probabilities on the same augmented batch
+are its target (Hinton et al., "Distilling the knowledge in a neural network", 2015; Beyer et al.,
+"Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
+
+``torchrun --nproc-per-node N -m emostress_ros.training.face`` trains with N processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from emostress_ros.training import common, face_nets
+from emostress_ros.training.datasets import fer2013
+from emostress_ros.training.face_data import prepare
+from emostress_ros.training.face_fit import Trainer, load_net, run_folder
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``emostress train face``; return the exit status."""
+    options = _parser().parse_args(argv)
+    common.seed_everything(options.seed)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = True
+    train, validation, report = prepare(fer2013.load(options.data), options.seed, options.limit)
+    print(report)
+    workers = common.Workers(options.device)
+    if options.export_only:
+        net = load_net(run_folder(options) / "checkpoint.pt")
+    else:
+        net = Trainer(options, train, validation, workers).run()
+        workers.close()
+    if workers.leads and not options.no_export:
+        from emostress_ros.training.face_export import export, plot
+
+        targets = validation.emotion.numpy(), validation.ferplus.numpy()
+        folder = export(net, options, validation.faces, *targets)
+        plot(run_folder(options), options.curves or folder / "training.png", folder.name)
+        print(f"wrote {folder}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("emostress train face", description=__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv, or their folder")
+    add("--arch", default="resnet_small", choices=sorted(face_nets.ARCHITECTURES))
+    add("--out", type=Path, default=None, help="model folder (default: models/face_ARCH)")
+    add("--work", type=Path, default=None, help="checkpoint, log (default: runs/face_ARCH_sSEED)")
+    add("--epochs", type=int, default=60)
+    add("--minutes", type=float, default=0.0, help="train this long instead of --epochs")
+    add("--batch", type=int, default=128)
+    add("--lr", type=float, default=0.1)
+    add("--weight-decay", type=float, default=5e-4)
+    add("--smoothing", type=float, default=0.05)
+    add("--mixup", type=float, default=0.0)
+    add("--teachers", type=Path, nargs="*", default=[], help="checkpoints to learn from")
+    add("--distil", type=float, default=0.8, help="weight of the teachers, 0 … 1")
+    add("--seed", type=int, default=0)
+    add("--resume", action="store_true", help="go on from the run's checkpoint")
+    add("--threads", type=int, default=0)
+    add("--precision", default="bfloat16", choices=("bfloat16", "float32"))
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--limit", type=int, default=0, help="use only so many faces (to try things out)")
+    add("--flip", action="store_true", help="ship the mean over face and mirrored face")
+    add("--curves", type=Path, default=None, help="picture of the curves (default: beside card)")
+    add("--export-only", action="store_true", help="export the run's checkpoint as it is")
+    add("--no-export", action="store_true")
+    add("--quiet", action="store_true", help="no progress bar; one line every ten epochs")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
