@@ -40,8 +40,8 @@ EPOCH_NS = 1_735_689_600 * NANOSECONDS
 """Stamp of a clip's first frame, 2025-01-01T00:00:00Z: the same media give the same bag."""
 LEAD_S = 60.0
 """Default seconds of a wearable's recording before the clip: one physiology window."""
-LEAD_IN_KEY = "emostress_lead_in_ns"
-"""Custom data of a bag: how much of its beginning is lead-in of the wearable alone."""
+LEAD_END_KEY = "emostress_lead_end_ns"
+"""Custom data of a bag: when its lead-in, the wearable alone, is over and the clip begins."""
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 _FOREVER = QosTime(9223372036, 854775807)
 _RELIABLE = Qos(
@@ -151,7 +151,8 @@ def build_bag(
     records: Iterator[Record] = heapq.merge(*streams, key=lambda record: record.log_ns)
     if progress:
         records = _with_progress(records, epoch_ns, lead_s, length_ns)
-    return write_bag(out, records, storage, overwrite=overwrite, lead_in_s=lead_s)
+    lead_end_ns = epoch_ns if lead_s else None
+    return write_bag(out, records, storage, overwrite=overwrite, lead_end_ns=lead_end_ns)
 
 
 def write_bag(
@@ -160,7 +161,7 @@ def write_bag(
     storage: str = "mcap",
     *,
     overwrite: bool = False,
-    lead_in_s: float = 0.0,
+    lead_end_ns: int | None = None,
 ) -> BagSummary:
     """Write records into a new bag, all of them or none.
 
@@ -169,7 +170,7 @@ def write_bag(
         records: in order of `log_ns`.
         storage: `mcap` or `sqlite3`.
         overwrite: replace a bag that is there.
-        lead_in_s: noted in the bag's custom data.
+        lead_end_ns: when a lead-in is over; noted in the bag's custom data.
 
     Raises:
         BagError: there is no record, `out` exists, or it cannot be written.
@@ -180,7 +181,8 @@ def write_bag(
         draft = workshop / out.name  # rosbags names the files after the folder
         try:
             writer = Writer(draft, version=8, storage_plugin=STORAGES[storage])
-            writer.set_custom_data(LEAD_IN_KEY, str(round(lead_in_s * NANOSECONDS)))
+            if lead_end_ns is not None:
+                writer.set_custom_data(LEAD_END_KEY, str(lead_end_ns))
             with writer:
                 counts, start_ns, end_ns = _write(writer, records)
                 if not counts:
@@ -190,6 +192,7 @@ def write_bag(
         if out.exists():
             shutil.rmtree(out)
         os.replace(draft, out)
+    lead_in_s = max(0, (lead_end_ns or start_ns) - start_ns) / NANOSECONDS
     return BagSummary(out, counts, start_ns, end_ns, lead_in_s)
 
 

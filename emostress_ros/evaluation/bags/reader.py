@@ -20,7 +20,7 @@ from rosbags.typesys.store import Typestore
 
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError
-from emostress_ros.evaluation.bags.builder import LEAD_IN_KEY
+from emostress_ros.evaluation.bags.builder import LEAD_END_KEY
 from emostress_ros.evaluation.bags.messages import Record
 from emostress_ros.evaluation.bags.typestore import typestore
 
@@ -94,11 +94,11 @@ def bag_info(path: Path | str) -> BagInfo:
             counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
         types = {connection.topic: connection.msgtype for connection in reader.connections}
         custom = getattr(reader.storage.metadata, "custom", None) or {}
-        lead_in = str(custom.get(LEAD_IN_KEY, "0"))
+        lead_end = str(custom.get(LEAD_END_KEY, "0"))
         if reader.message_count == 0:
             return BagInfo(Path(path), types, counts, 0, 0, 0)
-        lead_in_ns = int(lead_in) if lead_in.isdigit() else 0
         start_ns, end_ns = reader.start_time, reader.end_time - 1
+        lead_in_ns = max(0, int(lead_end) - start_ns) if lead_end.isdigit() else 0
         return BagInfo(Path(path), types, counts, start_ns, end_ns, lead_in_ns)
 
 
