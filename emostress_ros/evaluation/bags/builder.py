@@ -151,8 +151,9 @@ def build_bag(
     records: Iterator[Record] = heapq.merge(*streams, key=lambda record: record.log_ns)
     if progress:
         records = _with_progress(records, epoch_ns, lead_s, length_ns)
-    lead_end_ns = epoch_ns if lead_s else None
-    return write_bag(out, records, storage, overwrite=overwrite, lead_end_ns=lead_end_ns)
+    return write_bag(
+        out, records, storage, overwrite=overwrite, lead_end_ns=epoch_ns if lead_s else None
+    )
 
 
 def write_bag(
@@ -298,4 +299,3 @@ def _with_progress(
             done = record.log_ns - epoch_ns + lead_ns
             bar.update(task, completed=done, seconds=done / NANOSECONDS)
             yield record
-        bar.update(task, completed=total)

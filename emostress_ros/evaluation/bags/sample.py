@@ -100,10 +100,10 @@ def _pictures(duration_s: float) -> Iterator[VideoFrame]:
         portrait = photograph.convert("RGB")
     for index in range(round(duration_s * _FPS)):
         t = index / _FPS
-        width = 440.0 * (1.0 + 0.08 * np.sin(2 * np.pi * t / 11.0))
+        width = 410.0 * (1.0 + 0.08 * np.sin(2 * np.pi * t / 11.0))
         height = width * _HEIGHT / _WIDTH
-        left = 266.0 - width / 2 + 14.0 * np.sin(2 * np.pi * t / 7.0)
-        top = 205.0 - height / 2 + 8.0 * np.sin(2 * np.pi * t / 5.0)
+        left = 262.0 - width / 2 + 10.0 * np.sin(2 * np.pi * t / 7.0)
+        top = 215.0 - height / 2 + 8.0 * np.sin(2 * np.pi * t / 5.0)
         box = (left, top, left + width, top + height)
         picture = portrait.resize((_WIDTH, _HEIGHT), Image.Resampling.BILINEAR, box=box)
         light = 1.0 + 0.06 * np.sin(2 * np.pi * t / 9.0)
