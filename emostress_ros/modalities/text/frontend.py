@@ -91,7 +91,7 @@ class TextPipeline:
             reasons.append(f"{tokens.unknown:.0%} of the words are not in the vocabulary")
         if tokens.words < config.full_quality_words:
             quality *= 0.5 + 0.5 * tokens.words / config.full_quality_words
-            reasons.append(f"only {tokens.words} words")
+            reasons.append(f"only {tokens.words} word(s)")
         if tokens.truncated or len(text) > config.max_characters:
             self.counts["truncated"] += 1
             reasons.append(f"cut to {len(tokens.ids)} tokens")
