@@ -26,7 +26,7 @@ from setuptools.command.build import build
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = "emostress_ros"
-WITH_ROS = "ROS_DISTRO" in os.environ
+WITH_ROS = "ROS_DISTRO" in os.environ and "AMENT_PREFIX_PATH" in os.environ
 
 WHEELS_EXIST = "; sys_platform == 'linux' and platform_machine == 'x86_64'"
 RUN_WHEELS = {
@@ -142,16 +142,10 @@ def build_environment(prefixes: list[Path]) -> dict[str, str]:
         before = [entry for entry in os.environ.get(name, "").split(os.pathsep) if entry]
         return os.pathsep.join(dict.fromkeys([*map(str, paths), *before]))
 
-    modules = (
-        [
-            path
-            for prefix in prefixes
-            for path in prefix.glob("**/python3*/*-packages")
-            if path.parent.name == f"python3.{sys.version_info.minor}"
-        ]
-        if WITH_ROS
-        else []
-    )
+    here = f"lib/python3.{sys.version_info.minor}"
+    places = (f"{here}/site-packages", f"{here}/dist-packages", f"local/{here}/dist-packages")
+    # Pip hides PYTHONPATH from a build; the wheels are in the build environment anyway.
+    modules = [prefix / place for prefix in prefixes for place in places if WITH_ROS]
     return {
         **os.environ,
         "AMENT_PREFIX_PATH": joined("AMENT_PREFIX_PATH", prefixes),
