@@ -9,7 +9,9 @@ import copy
 import csv
 import math
 import os
+import pickle
 import random
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,7 +116,7 @@ def load_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str,
         raise DatasetError(f"no checkpoint at {path}")
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, ValueError, EOFError, OSError) as error:
+    except (*_UNREADABLE, pickle.UnpicklingError) as error:
         raise DatasetError(f"{path} is not a checkpoint: {error}") from error
     return state
 
@@ -171,6 +173,10 @@ class Workers:
             from torch import distributed
 
             distributed.destroy_process_group()
+
+
+# What torch.load raises over a file that is no checkpoint.
+_UNREADABLE = (RuntimeError, ValueError, LookupError, EOFError, OSError, struct.error)
 
 
 class CsvLog:

@@ -25,7 +25,6 @@ FloatArray = npt.NDArray[np.float64]
 MAX_TRACKS = 64
 _GAP_S = 0.5  # a longer time between frames is a gap: nothing was observed in it
 _FORBIDDEN = 1e6
-_VELOCITY_GAIN = 0.3
 
 
 @dataclass
@@ -71,6 +70,9 @@ class FaceTracker:
     ) -> None:
         self.memory_s, self.min_iou, self.reach = memory_s, min_iou, reach
         self.smoothing = smoothing
+        # Benedict and Bordner, "Synthesis of an optimal set of radar track-while-scan smoothing
+        # equations", IRE Trans. Automatic Control 1962.
+        self.velocity_gain = (1.0 - smoothing) ** 2 / (1.0 + smoothing)
         self.tracks: list[Track] = []
         self._next_number = 1
         self._last_ns: int | None = None
@@ -139,7 +141,7 @@ class FaceTracker:
     ) -> Track:
         residual = (box - predicted).reshape(2, 2).mean(axis=0)
         if step_s > 0 and track.unseen_s == 0.0:
-            track.velocity = track.velocity + _VELOCITY_GAIN * residual / step_s
+            track.velocity = track.velocity + self.velocity_gain * residual / step_s
         else:
             track.velocity = np.zeros(2)
         track.box = self.smoothing * predicted + (1.0 - self.smoothing) * box
@@ -164,11 +166,11 @@ class FaceTracker:
 
 
 def _checked(boxes: npt.NDArray[np.floating]) -> FloatArray:
-    array = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) if np.size(boxes) else None
-    if array is None:
+    array = np.asarray(boxes, dtype=np.float64)
+    if array.size == 0:
         return np.empty((0, 4))
-    if np.ndim(boxes) != 2 or np.shape(boxes)[1] != 4 or not np.isfinite(array).all():
-        raise SignalError(f"boxes must be (n, 4) and finite; got shape {np.shape(boxes)}")
+    if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
+        raise SignalError(f"boxes must be (n, 4) and finite; got shape {array.shape}")
     return array
 
 
