@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import tempfile
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
 from emostress_ros.cli.graph import Graph, GraphOptions
 from emostress_ros.cli.live import LiveTable
+from emostress_ros.cli.task import Task
 from emostress_ros.errors import GraphError
 from emostress_ros.evaluation.bags.builder import build_bag
 from emostress_ros.evaluation.bags.replay_options import ReplayOptions, ReplaySummary
-from emostress_ros.evaluation.bags.sample import SAMPLE_NOTICE, build_sample
+from emostress_ros.evaluation.bags.sample import NOTICE, build_sample
 from emostress_ros.evaluation.report import write_report
 from emostress_ros.nodes.context import own_context
 from emostress_ros.nodes.record import DEFAULT_TOPICS, record
@@ -27,8 +27,6 @@ _START_S = 60.0  # for a slow machine to bring six processes up
 _DEMO_S = 25.0
 _REFRESH_S = 0.1
 _CONCLUDE_S = 1.5
-
-Result = TypeVar("Result")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +64,9 @@ def _prepare(args: argparse.Namespace, folder: Path, console: Console) -> tuple[
         return args.bag, ""
     bag = folder / "input"
     if args.clip is None and args.wearable is None and args.transcript is None:
-        console.print(f"[dim]{SAMPLE_NOTICE}[/]")
+        console.print(f"[dim]{NOTICE}[/]")
         build_sample(bag, duration_s=args.duration, overwrite=True)
-        return bag, SAMPLE_NOTICE
+        return bag, NOTICE
     build_bag(
         bag,
         clip=args.clip,
@@ -117,32 +115,3 @@ def _watch(
                 console.print(f"[yellow]{event}[/]")
             table.spin(_REFRESH_S)
             live.update(table.render(title))
-
-
-class Task(Generic[Result]):
-    """A function in a thread of its own, whose error reaches whoever asks for the result."""
-
-    def __init__(self, function: Callable[[], Result]) -> None:
-        self._function = function
-        self._result: list[Result] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._thread.is_alive()
-
-    def result(self) -> Result:
-        """Wait for the end and return the result, or raise the error."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._result[0]
-
-    def _run(self) -> None:
-        try:
-            self._result.append(self._function())
-        except BaseException as error:  # handed on by result()
-            self._error = error
