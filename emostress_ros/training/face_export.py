@@ -111,8 +111,7 @@ def export(
     embedding = torch.cat([answer[0] for answer in answers])
     heads = ((net.emotion, emotion), (net.ferplus, ferplus))
     temperatures = tuple(
-        fit_temperature(head(embedding).numpy(), targets)
-        for head, targets in heads
+        fit_temperature(head(embedding).numpy(), targets) for head, targets in heads
     )
     deployed = Deployed(net, (temperatures[0], temperatures[1]), options.flip).eval()
     folder = options.out or Path("models") / f"face_{options.arch}"

@@ -73,9 +73,7 @@ class FacePipeline:
         if len(faces) == 0:
             return []
         crops = np.stack([align_face(image, points) for points in faces.landmarks])
-        qualities = [
-            assess(*one) for one in zip(crops, faces.boxes, faces.landmarks, strict=True)
-        ]
+        qualities = [assess(*one) for one in zip(crops, faces.boxes, faces.landmarks, strict=True)]
         expressions = self.encoder.encode(crops)
         return [
             self._observe(row, faces, tracks[row], qualities[row], expressions, stamp_ns)

@@ -136,9 +136,7 @@ class FaceTracker:
         pairs = zip(*linear_sum_assignment(cost), strict=True)
         return {int(row): int(column) for row, column in pairs if allowed[row, column]}
 
-    def _follow(
-        self, track: Track, predicted: FloatArray, box: FloatArray, step_s: float
-    ) -> Track:
+    def _follow(self, track: Track, predicted: FloatArray, box: FloatArray, step_s: float) -> Track:
         residual = (box - predicted).reshape(2, 2).mean(axis=0)
         if step_s > 0 and track.unseen_s == 0.0:
             track.velocity = track.velocity + self.velocity_gain * residual / step_s
