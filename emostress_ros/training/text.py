@@ -99,7 +99,8 @@ def write_model(
         training={
             "command": _command(options),
             "seed": options.seed,
-            "split": "official; Dreaddit: five folds by post, fold 0 held out",
+            "split": "official"
+            + ("; Dreaddit: five folds by post, fold 0 held out" if "dreaddit" in sources else ""),
         },
         outputs=outputs,
         extra={
@@ -122,9 +123,10 @@ def calibrate(
         (calibrated heads, what the card says of the calibration, multi-label thresholds).
     """
     heads, logits = dict(trained.heads), trained.logits
+    stressed = "dreaddit" in logits
     facts: dict[str, Any] = {
-        "method": "temperature (labels), Platt (stress)",
-        "fitted_on": "dev splits; Dreaddit fold 0",
+        "method": "temperature (labels)" + (", Platt scaling (stress)" if stressed else ""),
+        "fitted_on": "dev splits" + ("; Dreaddit fold 0" if stressed else ""),
     }
     emotional = [name for name in ("goemotions", "meld") if name in logits]
     joined = np.concatenate([logits[name]["general"] for name in emotional])
@@ -135,7 +137,7 @@ def calibrate(
         temperature = fit_temperature(values, truth)
         heads[head] = heads[head].scaled(1.0 / temperature)
         facts[f"temperature_{head}"] = round(temperature, 4)
-    if "dreaddit" in logits:
+    if stressed:
         slope, shift = fit_platt(
             logits["dreaddit"]["stress"][:, 0], held_out["dreaddit"].targets[:, 1]
         )

@@ -38,17 +38,19 @@ def sigmoid(logits: FloatArray) -> npt.NDArray[np.float64]:
 
 
 def fit_temperature(logits: FloatArray, targets: Targets) -> float:
-    """Find T > 0 that gives ``softmax(logits / T)`` the least cross-entropy.
+    """Find T > 0 that makes ``softmax(logits / T)`` likeliest to name one of the labels given.
+
+    With one label an item this is Guo et al.'s loss; with several, naming any of them is right.
 
     Args:
         logits: (N, K).
-        targets: (N, K) label indicators; several labels share the mass.
+        targets: (N, K) label indicators.
     """
-    shares = np.asarray(targets, np.float64)
-    shares = shares / shares.sum(axis=1, keepdims=True)
+    hidden = np.where(np.asarray(targets, bool), 0.0, -np.inf)
 
     def loss(log_temperature: float) -> float:
-        return -float((shares * log_softmax(logits / np.exp(log_temperature))).sum(axis=1).mean())
+        scores = log_softmax(logits / np.exp(log_temperature))
+        return -float(np.logaddexp.reduce(scores + hidden, axis=1).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
 
