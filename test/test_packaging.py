@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import stat
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -58,6 +60,46 @@ def test_every_executable_is_installed_and_has_its_module() -> None:
     for name in EXECUTABLES - {"emostress"}:
         module = ROOT / "emostress_ros" / "nodes" / f"{name}.py"
         assert "__main__" in module.read_text(encoding="utf-8"), f"{name} cannot be run"
+
+
+def listed(name: str) -> set[str]:
+    """Return the distributions in a list of requirements of setup.py."""
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    (value,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        if node.targets[0].id == name
+    )
+    words = {word.value for word in ast.walk(value) if isinstance(word, ast.Constant)}
+    return {re.split(r"[><=;\[]", word)[0].strip().lower() for word in words}
+
+
+def imported(path: Path) -> set[str]:
+    """Return the top-level modules that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_every_imported_distribution_is_required() -> None:
+    distributions = {
+        "PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
+    }  # fmt: skip
+    ros = re.compile(r"rclpy|launch|cv_bridge|message_filters|ament_\w+|\w+_(msgs|interfaces)")
+    required, extras = listed("RUN_NEEDS"), listed("EXTRAS")
+    for path in (ROOT / "emostress_ros").rglob("*.py"):
+        training = "training" in path.parts
+        for name in imported(path) - sys.stdlib_module_names - {"emostress_ros"}:
+            distribution = distributions.get(name, name)
+            live = name in ("bleak", "cv2", "sounddevice")  # cli says which extra is missing
+            allowed = required | extras if training or live else required
+            assert ros.fullmatch(name) or distribution in allowed, f"{path} imports {name}"
 
 
 def starter_in(folder: Path, python: Path | None) -> Path:
