@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from emostress_ros import metrics
-from emostress_ros.errors import DatasetError, ModelError
-from emostress_ros.inference import ModelCard, Session
+from emostress_ros.errors import DatasetError
+from emostress_ros.inference import ModelCard
 from emostress_ros.modalities.face import FaceConfig
 from emostress_ros.training.datasets import fer2013
-
-DATASETS = ("fer2013", "ferplus")
-BATCH = 128
-_NO_PERSONS = "FER2013 has no person ids: the interval is a bootstrap over images"
+from emostress_ros.training.face_evaluate import DATASETS, evaluate
 
 
 def score(
@@ -50,70 +42,5 @@ def score(
     if dataset not in DATASETS:
         raise DatasetError(f"face: no data set '{dataset}'; there are {', '.join(DATASETS)}")
     data = fer2013.held_out(fer2013.load(path), split)
-    labels, truth = _truth(dataset, data)
-    known = truth >= 0
-    if not known.any():
-        raise DatasetError(f"{path}: no face of the split has a label")
     card = ModelCard.load(model or FaceConfig().model)
-    outputs = predict(card, data.images[known], progress=progress)
-    probabilities = _probabilities(dataset, card, outputs, labels)
-    # Every image stands for itself in the bootstrap, as the set does not know its persons.
-    scored = metrics.score_predictions(
-        labels, truth[known], probabilities, persons=np.arange(int(known.sum()))
-    )
-    return scored.with_extra(
-        dataset=dataset,
-        split=", ".join(sorted(set(data.usage.tolist()))),
-        model=card.identifier,
-        skipped=int((~known).sum()),
-        persons=None,
-        note=_NO_PERSONS,
-    )
-
-
-def predict(
-    card: ModelCard, images: npt.NDArray[np.uint8], *, progress: bool = False
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the model's outputs for (N, 48, 48) uint8 faces, each (N, …)."""
-    session = Session(card, threads=1)
-    parts = [
-        session.run({"face": images[start : start + BATCH, None]})
-        for start in _track(range(0, len(images), BATCH), progress)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _track(batches: range, progress: bool) -> Iterator[int]:
-    if not progress:
-        yield from batches
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(batches, "scoring faces", console=Console(stderr=True), transient=True)
-
-
-def _truth(dataset: str, data: fer2013.Fer2013) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Return the class names and (N,) class indices, -1 where there is none."""
-    if dataset == "fer2013":
-        return fer2013.LABELS, data.labels
-    if data.votes is None:
-        raise DatasetError("FER+ needs the raters' votes ('ferplus_votes'), which the file lacks")
-    distribution = fer2013.ferplus_distribution(data.votes)
-    majority = np.where(distribution.sum(1) > 0, distribution.argmax(1), -1)
-    return fer2013.FERPLUS_LABELS, majority.astype(np.int64)
-
-
-def _probabilities(
-    dataset: str,
-    card: ModelCard,
-    outputs: dict[str, npt.NDArray[np.float32]],
-    labels: tuple[str, ...],
-) -> npt.NDArray[Any]:
-    name = "probabilities" if dataset == "fer2013" else "ferplus_probabilities"
-    if name not in outputs:
-        raise ModelError(f"{card.identifier} has no output '{name}', which {dataset} needs")
-    native = card.labels if dataset == "fer2013" else labels
-    if sorted(native) != sorted(labels) or outputs[name].shape[1] != len(labels):
-        raise ModelError(f"{card.identifier} knows {native}, {dataset} has {labels}")
-    return outputs[name][:, [native.index(label) for label in labels]]
+    return evaluate(dataset, card, data, progress=progress)

@@ -19,10 +19,12 @@ from torch import Tensor, nn
 
 from emostress_ros.affect import CIRCUMPLEX
 from emostress_ros.errors import DatasetError
-from emostress_ros.inference import Session
+from emostress_ros.inference import ModelCard, Session
 from emostress_ros.inference.packaged import sha256_of
 from emostress_ros.training import common, face_nets
+from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.datasets.fer2013 import FERPLUS_LABELS, LABELS, SIDE
+from emostress_ros.training.face_evaluate import DATASETS, evaluate
 
 WIRE = {
     "angry": "angry",
@@ -247,11 +249,11 @@ def _command(options: argparse.Namespace) -> str:
 
 def _add_figures(folder: Path, card: dict[str, Any], data: Path) -> None:
     """Score the shipped file and write what it reaches into its card."""
-    from emostress_ros.evaluation.score_face import score
-
-    for dataset in ("fer2013", "ferplus"):
+    faces = fer2013.held_out(fer2013.load(data), None)
+    shipped = ModelCard.load(folder.resolve())
+    for dataset in DATASETS:
         try:
-            scored = score(dataset, data, model=str(folder.resolve()), progress=False)
+            scored = evaluate(dataset, shipped, faces)
         except DatasetError as error:
             print(f"no figure for {dataset}: {error}")
             continue
