@@ -25,6 +25,9 @@ from emostress_ros.nodes.parameters import NodeConfig
 from emostress_ros.nodes.worker import Worker
 from emostress_ros.parameters import Config
 
+_LEAST_DEPTH = 5
+_LOSSLESS_DEPTH = 100
+
 
 @dataclass(frozen=True)
 class InputTopic:
@@ -176,7 +179,8 @@ class ManagedNode(LifecycleNode):
             self._workers.append(worker)
             callback = partial(self._receive, item, worker.put)
         events = SubscriptionEventCallbacks(
-            incompatible_qos=partial(self._on_incompatible_qos, item.topic)
+            incompatible_qos=partial(self._on_incompatible_qos, item.topic),
+            message_lost=partial(self._on_lost, item.topic),
         )
         self._subscriptions_made.append(
             self.create_subscription(
@@ -196,8 +200,9 @@ class ManagedNode(LifecycleNode):
             best_effort = wanted == "best_effort"
         reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
         # A few more than the worker's queue: bursts wait in the middleware, not in a lost sample.
+        least = _LOSSLESS_DEPTH if self.node_config.lossless else _LEAST_DEPTH
         return QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=max(depth, 5), reliability=reliability
+            history=HistoryPolicy.KEEP_LAST, depth=max(depth, least), reliability=reliability
         )
 
     def _receive(self, item: InputTopic, put: Callable[[Any], None], message: Any) -> None:
@@ -235,6 +240,10 @@ class ManagedNode(LifecycleNode):
         assert self.monitor is not None
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self.monitor.incompatible_qos(topic, str(policy))
+
+    def _on_lost(self, topic: str, event: Any) -> None:
+        assert self.monitor is not None
+        self.monitor.lost(topic, int(event.total_count))
 
     def _report(self) -> None:
         assert self.monitor is not None

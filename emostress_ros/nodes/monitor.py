@@ -16,12 +16,17 @@ _LATENCIES_KEPT = 512
 
 @dataclass
 class Input:
-    """Counts of one input topic since the node became active."""
+    """Counts of one input topic since the node became active.
+
+    ``dropped`` gave way to newer ones inside the node; ``lost`` never arrived, as far as the
+    middleware noticed.
+    """
 
     topic: str
     received: int = 0
     handled: int = 0
     dropped: int = 0
+    lost: int = 0
     last_ns: int | None = None
     before: int = 0
     errors: Counter[str] = field(default_factory=Counter)
@@ -78,6 +83,11 @@ class Monitor:
             item.handled += 1
             return item.received, item.handled
 
+    def lost(self, topic: str, total: int) -> None:
+        """Take over the middleware's count of messages that never arrived."""
+        with self._lock:
+            self._inputs[topic].lost = total
+
     def rejected(self, topic: str, error: Exception) -> bool:
         """Count a message that could not be used; tell whether it is the first of its kind."""
         with self._lock:
@@ -128,6 +138,7 @@ class Monitor:
             values[f"{name} received"] = str(item.received)
             values[f"{name} handled"] = str(item.handled)
             values[f"{name} dropped"] = str(item.dropped)
+            values[f"{name} lost"] = str(item.lost)
             values |= {f"{name} {kind}": str(n) for kind, n in item.errors.items()}
         for topic, count in self._published.items():
             rate = (count - self._published_before[topic]) / elapsed_s
