@@ -225,7 +225,10 @@ def _package_path(entry: dict[str, str]) -> Path:
 
 
 def _command(options: argparse.Namespace) -> str:
-    parts = [f"emostress train text --recipe {options.recipe} --sources {options.sources}"]
+    parts = [
+        "emostress train text --data ../shared/data/text",
+        f"--recipe {options.recipe} --sources {options.sources}",
+    ]
     if options.epochs:
         parts.append(f"--epochs {options.epochs}")
     if options.minutes < 600:

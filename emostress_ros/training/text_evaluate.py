@@ -7,18 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from emostress_ros.evaluation.score_text import (
-    encode_texts,
-    score_dreaddit,
-    score_goemotions,
-    score_meld,
-)
 from emostress_ros.metrics import Score, score_predictions
 from emostress_ros.modalities.text.encoder import Outputs, TextEncoder
 from emostress_ros.training.datasets.labelled_text import LabelledTexts
 from emostress_ros.training.text_card import figure, skill
+from emostress_ros.training.text_scores import SCORERS, encode_texts
 
-_SCORERS = {"goemotions": score_goemotions, "meld": score_meld, "dreaddit": score_dreaddit}
 _SPLITS = {"goemotions": "dev", "meld": "dev", "dreaddit": "train, fold 0 of 5 by post"}
 _NOTES = {
     "goemotions": "macro_f1 multi-label (Demszky et al. 2020), thresholds fitted on this split; "
@@ -42,7 +36,7 @@ def evaluate_model(
     stress: float | None = None
     for name, texts in held_out.items():
         outputs = encode_texts(encoder, texts.texts)
-        score = _SCORERS[name](texts, outputs, encoder)
+        score = SCORERS[name](texts, outputs, encoder)
         figures.append(_entry(name, score, folder.name))
         if name == "dreaddit":
             stress = skill(score.uar, 2)
@@ -59,7 +53,7 @@ def _entry(name: str, score: Score, model: str) -> dict[str, Any]:
     if "single_label" in score.extra:
         single = score.extra["single_label"]
         more["single_label"] = {key: round(float(value), 4) for key, value in single.items()}
-    command = f"emostress score text {name} shared/data/text/{name} --split dev --model {model}"
+    command = f"emostress score text {name} ../shared/data/text/{name} --split dev --model {model}"
     if name == "dreaddit":
         command = "emostress train text (the fold is held out while training and scored after it)"
     return figure(score, name, _SPLITS[name], command, **more)

@@ -9,18 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from emostress_ros.evaluation.score_text import (
-    encode_texts,
-    score_dreaddit,
-    score_goemotions,
-    score_meld,
-)
 from emostress_ros.metrics import Score
 from emostress_ros.modalities.text.encoder import TextEncoder
 from emostress_ros.modalities.text.parameters import TextConfig
 from emostress_ros.training.text_data import load_corpora
+from emostress_ros.training.text_scores import SCORERS, encode_texts
 
-_SCORERS = {"goemotions": score_goemotions, "meld": score_meld, "dreaddit": score_dreaddit}
 _TITLES = {
     "goemotions": "GoEmotions (Ekman), dev",
     "meld": "MELD, dev",
@@ -40,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("docs/figures/text_confusion.png"))
     options = parser.parse_args(argv)
     encoder = TextEncoder(options.model)
-    corpora = load_corpora(options.data, tuple(_SCORERS))
+    corpora = load_corpora(options.data, tuple(SCORERS))
     scores = {
-        name: _SCORERS[name](texts, encode_texts(encoder, texts.texts), encoder)
+        name: SCORERS[name](texts, encode_texts(encoder, texts.texts), encoder)
         for name, texts in corpora.held_out.items()
     }
     draw_confusions(scores, options.out)
