@@ -12,4 +12,4 @@ def node_class(name: str) -> type[ManagedNode]:
     """Return the class of a node by its name, such as ``face_node``."""
     class_name = COMMON_NODES.get(name) or MODALITY_NODES[name.removesuffix("_node")]
     module = importlib.import_module(f"emostress_ros.nodes.{name}")
-    return getattr(module, class_name) 
+    return getattr(module, class_name)
