@@ -1,0 +1,249 @@
+"""A report to look at: one HTML file that shows what the graph said, with pictures inside it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from emostress_ros import __version__
+from emostress_ros.affect import StressLevel
+from emostress_ros.errors import BagError
+from emostress_ros.evaluation import plots
+from emostress_ros.evaluation.report_data import AffectRecord, Session, read_session
+
+DISCLAIMER = (
+    "An aid, never a verdict. These figures are estimates of models that were trained on actors, "
+    "on pictures from the web and on a few laboratories' recordings; they are wrong often enough "
+    "that nobody may be judged, refused, hired or treated by them. Ask the person."
+)
+_MOST_PEOPLE = 4
+_STYLE = """
+:root { --ink:#2b3440; --dim:#66717e; --line:#e3e8ed; --accent:#3d6fb6; }
+* { box-sizing:border-box } body { margin:0; background:#f5f7f9; color:var(--ink);
+  font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif }
+main { max-width:1080px; margin:0 auto; padding:28px 20px 60px }
+h1 { font-size:26px; margin:0 0 2px } h2 { font-size:19px; margin:34px 0 10px }
+h3 { font-size:15px; margin:18px 0 2px } p { margin:6px 0 } .dim { color:var(--dim) }
+.cards { display:grid; grid-template-columns:repeat(auto-fit,minmax(145px,1fr)); gap:12px;
+  margin:18px 0 }
+.card,section { background:#fff; border:1px solid var(--line); border-radius:10px }
+.card { padding:12px 14px } .card b { display:block; font-size:22px; line-height:1.25 }
+.card span { color:var(--dim); font-size:13px } section>h2 { margin-top:14px }
+section { padding:6px 20px 18px; margin:14px 0 }
+.note { border-left:4px solid #e9b44c; background:#fff9ec; padding:10px 14px; border-radius:6px;
+  margin:12px 0 } .aid { border-left-color:var(--accent); background:#eef4fb }
+img { width:100%; height:auto; display:block } table { border-collapse:collapse; width:100% }
+th,td { text-align:left; padding:5px 12px 5px 0; border-bottom:1px solid var(--line);
+  font-size:14px } th { color:var(--dim); font-weight:600 } td.n,th.n { text-align:right;
+  font-variant-numeric:tabular-nums } code { font-size:13px } .scroll { overflow-x:auto }
+"""
+
+
+def write_report(
+    source: Path | str | Session,
+    out: Path | str,
+    *,
+    title: str = "emostress: what the graph saw",
+    notice: str = "",
+    published: Mapping[str, int] | None = None,
+    from_ns: int | None = None,
+) -> Path:
+    """Write a stand-alone HTML report.
+
+    Args:
+        source: recorded bag (states, embeddings, cues, diagnostics), or a session made of one.
+        out: the HTML file.
+        title: its heading.
+        notice: shown on top, such as where a sample comes from.
+        published: messages by topic that were replayed into the graph.
+        from_ns: leave out states and cues stamped before, such as those of a lead-in.
+
+    Returns:
+        The file.
+
+    Raises:
+        BagError: the bag cannot be read or holds no state, or the file cannot be written.
+    """
+    session = source if isinstance(source, Session) else read_session(source)
+    if from_ns is not None:
+        session = session.since(from_ns)
+    if not session.affects:
+        raise BagError("the recording holds no AffectState: nothing to report on")
+    out = Path(out)
+    page = render(session, title=title, notice=notice, published=published or {})
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise BagError(f"{out}: cannot write the report: {error.strerror}") from error
+    return out
+
+
+def render(
+    session: Session, *, title: str, notice: str = "", published: Mapping[str, int] | None = None
+) -> str:
+    """The report as HTML; needs at least one state."""
+    stamps = [item.stamp_s for item in session.affects]
+    zero_s, span_s = min(stamps), max(stamps) - min(stamps)
+    people = session.people()
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f'<p class="dim">emostress_ros {__version__}</p>',
+        f'<p class="note aid">{html.escape(DISCLAIMER)}</p>',
+        f'<p class="note">{html.escape(notice)}</p>' if notice else "",
+        _cards(session, people),
+        *[_person(session, person, zero_s, span_s) for person in people[:_MOST_PEOPLE]],
+        _others(people[_MOST_PEOPLE:]),
+        _latency(session),
+        _cues(session, zero_s),
+        _models(session),
+        _counts(session, published or {}),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body><main>"
+        + "\n".join(part for part in parts if part)
+        + "</main></body></html>\n"
+    )
+
+
+def _cards(session: Session, people: Sequence[str]) -> str:
+    affects = session.affects
+    span_s = max(a.stamp_s for a in affects) - min(a.stamp_s for a in affects)
+    modalities = session.modalities()
+    full = sum(len(a.used) == len(modalities) for a in affects)
+    latencies = [a.latency_ms for a in affects]
+    steps = np.diff([a.stamp_s for a in session.of(people[0])])
+    rate = 1.0 / np.median(steps) if len(steps) and np.median(steps) > 0 else math.nan
+    cards = (
+        (f"{len(affects)}", f"states in {span_s:.1f} s"),
+        (f"{len(people)}", "person" if len(people) == 1 else "persons"),
+        (f"{rate:.1f} Hz" if rate == rate else "–", "rate of a person's states"),
+        (f"{full}", f"states with all {len(modalities)} modalities used"),
+        (f"{np.percentile(latencies, 50):.0f} ms", "median latency of a state"),
+        (f"{np.percentile(latencies, 99):.0f} ms", "its 99th percentile"),
+    )
+    return '<div class="cards">' + "".join(
+        f'<div class="card"><b>{html.escape(value)}</b><span>{html.escape(name)}</span></div>'
+        for value, name in cards
+    ) + "</div>"  # fmt: skip
+
+
+def _person(session: Session, person: str, zero_s: float, span_s: float) -> str:
+    states = session.of(person)
+    name = html.escape(person or "a person without an id")
+    figures = (
+        ("Emotion", plots.emotion_figure(states, zero_s, span_s)),
+        ("Valence and arousal", plots.mood_figure(states, zero_s, span_s)),
+        ("Stress", plots.stress_figure(states, zero_s, span_s)),
+        (
+            "What it rests on",
+            plots.weight_figure(states, session.modalities(), zero_s, span_s),
+        ),
+    )
+    pictures = "".join(f"<h3>{heading}</h3>{_image(png, heading)}" for heading, png in figures)
+    return f"<section><h2>{name}</h2><p>{_in_words(states)}</p>{pictures}</section>"
+
+
+def _in_words(states: Sequence[AffectRecord]) -> str:
+    labels = Counter(state.emotion for state in states).most_common(3)
+    spoken = ", ".join(f"{html.escape(x)} {100 * n / len(states):.0f} %" for x, n in labels)
+    levels = Counter(state.stress_level for state in states)
+    stress = ", ".join(
+        f"{level.name.lower()} {100 * levels[level] / len(states):.0f} %"
+        for level in StressLevel
+        if levels[level]
+    )
+    known = [state.stress for state in states if not math.isnan(state.stress)]
+    mean = f"; mean probability of stress {np.mean(known):.2f}" if known else ""
+    return f"{len(states)} states. Label: {spoken}. Stress level: {stress}{mean}."
+
+
+def _others(people: Sequence[str]) -> str:
+    if not people:
+        return ""
+    names = html.escape(", ".join(person or "(no id)" for person in people))
+    return f'<p class="dim">Not drawn: {names}.</p>'
+
+
+def _latency(session: Session) -> str:
+    latencies = np.array([a.latency_ms for a in session.affects])
+    marks = np.percentile(latencies, [50, 90, 99])
+    rows = [["affect", "newest sensor stamp to publication", *[f"{m:.1f}" for m in marks]]]
+    for node, values in sorted(session.diagnostics.items()):
+        for what in ("stamp to publication [ms]", "handling [ms]"):
+            figures = [values.get(f"{what} p{p}") for p in (50, 90, 99)]
+            if all(figures):
+                rows.append([node, what.removesuffix(" [ms]"), *[str(f) for f in figures]])
+    table = _table(("from", "what", "p50 [ms]", "p90 [ms]", "p99 [ms]"), rows, numbers=3)
+    return (
+        f"<section><h2>Latency</h2>{_image(plots.latency_figure(latencies), 'latency')}"
+        f"<h3>Percentiles</h3>{table}</section>"
+    )
+
+
+def _cues(session: Session, zero_s: float) -> str:
+    if not session.cues:
+        return ""
+    rows = []
+    before: tuple[str, str] | None = None
+    for cue in session.cues:  # a cue that is repeated is shown once
+        if (cue.person_id, cue.cue) != before:
+            at = f"{cue.stamp_s - zero_s:.1f}"
+            rows.append([at, cue.person_id, cue.cue, f"{cue.intensity:.2f}", cue.reason])
+        before = (cue.person_id, cue.cue)
+    head = ("at [s]", "person", "cue", "intensity", "reason")
+    return f"<section><h2>Behaviour</h2>{_table(head, rows[:40])}</section>"
+
+
+def _models(session: Session) -> str:
+    rows = []
+    for modality in dict.fromkeys([*session.modalities(), *sorted(session.models)]):
+        values = session.diagnostics.get(f"{modality}_node", {})
+        provider = next((v for k, v in values.items() if "provider" in k.lower()), "")
+        models = ", ".join(sorted(session.models.get(modality, set()))) or "nothing arrived"
+        rows.append([modality, models, provider])
+    return f"<section><h2>Models</h2>{_table(('modality', 'model', 'runs on'), rows)}</section>"
+
+
+def _counts(session: Session, published: Mapping[str, int]) -> str:
+    rows = [["in", topic, str(count)] for topic, count in sorted(published.items())]
+    rows += [["out", topic, str(count)] for topic, count in sorted(session.counts.items())]
+    table = _table(("", "topic", "messages"), rows, numbers=1)
+    dropped = [
+        f"{node}: {values[key]} {key}"
+        for node, values in sorted(session.diagnostics.items())
+        for key in values
+        if key.endswith(" dropped") and values[key] not in ("", "0")
+    ]
+    text = "; ".join(dropped) if dropped else "none reported"
+    return (
+        f"<section><h2>Messages</h2>{table}"
+        f'<p class="dim">Given up for newer ones: {html.escape(text)}.</p></section>'
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
+    """A table whose last `numbers` columns are aligned to the right."""
+    first = len(head) - numbers
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        return "".join(
+            f"<{tag}{' class=n' if column >= first else ''}>{html.escape(text)}</{tag}>"
+            for column, text in enumerate(row)
+        )
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><tr>{cells("th", head)}</tr>{body}</table></div>'
+
+
+def _image(png: bytes, name: str) -> str:
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}">'
