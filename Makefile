@@ -19,7 +19,7 @@ export ROS_DOMAIN_ID ?= $(shell echo $$(( $$$$ % 100 + 1 )))
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint docs figures bench clean
+.PHONY: help venv demo test lint docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,12 +51,6 @@ test: lint ## style, types, and every test, the slow ones too
 
 docs: $(INSTALLED) ## write the tables of parameters into the documentation
 	$(BIN)/emostress docs
-
-figures: $(INSTALLED) ## draw the figures of the documentation
-	$(BIN)/emostress figures
-
-bench: $(INSTALLED) ## measure the latencies
-	$(BIN)/python -m benchmarks
 
 clean: ## remove all that was built
 	rm -rf $(VENV) build install log dist *.egg-info
