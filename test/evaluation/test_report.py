@@ -132,7 +132,8 @@ def test_the_report_stands_alone(recording: Path, tmp_path: Path) -> None:
     assert all(base64.b64decode(x).startswith(b"\x89PNG") for x in pictures)
     assert not re.search(r'(src|href)="(?!data:)', text)
     for words in (html.escape(DISCLAIMER), "&lt;made up&gt;", "face_2", "voice_net@1.0.0",
-                  "slow_down", "CPUExecutionProvider", "300", "face_node: 12 image dropped", "p99 [ms]",
+                  "slow_down", "CPUExecutionProvider", "300", "face_node: 12 image dropped",
+                  "p99 [ms]",
                   "stress above 0.6 for &lt;3 s&gt;"):  # fmt: skip
         assert words in text
     assert text.count("slow_down") == 1

@@ -1,0 +1,1 @@
+"""Live sensors as publishers; each needs the extra `live`."""
