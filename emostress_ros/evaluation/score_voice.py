@@ -86,10 +86,17 @@ def _probabilities(
         for clip in clips:
             waveform = read_mono_16k(clip.path)
             start, end = speech_extent(waveform, vad, config)
-            rows.append(encoder.perceive(_features(waveform[start:end])).probabilities)
+            features = _features(waveform[start:end], encoder.session.input_names)
+            rows.append(encoder.perceive(features).probabilities)
             advance(clip.path.name)
     return np.stack(rows)
 
 
-def _features(waveform: npt.NDArray[np.float32]) -> SpeechFeatures:
-    return SpeechFeatures(waveform, LogMelStream().push(waveform), PitchStream().push(waveform))
+def _features(waveform: npt.NDArray[np.float32], inputs: Sequence[str]) -> SpeechFeatures:
+    # What the model does not take is not computed.
+    nothing = np.empty(0, dtype=np.float32)
+    return SpeechFeatures(
+        waveform=waveform,
+        log_mel=LogMelStream().push(waveform if "log_mel" in inputs else nothing),
+        prosody=PitchStream().push(waveform if "prosody" in inputs else nothing),
+    )

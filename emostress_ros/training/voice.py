@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from emostress_ros.metrics import Score, score_predictions
 from emostress_ros.training.common import CsvLog, plot_curves, progress_bar
@@ -22,7 +24,14 @@ from emostress_ros.training.datasets.speech_clips import (
 from emostress_ros.training.voice_card import LABEL_MAP, write_card
 from emostress_ros.training.voice_data import VARIANTS, Material, material
 from emostress_ros.training.voice_export import DeployedVoiceNet, export
-from emostress_ros.training.voice_fit import FitOptions, UpperPart, fit, predict
+from emostress_ros.training.voice_fit import (
+    FitOptions,
+    UpperPart,
+    fit,
+    pooled_at_start,
+    pooled_of,
+    predict,
+)
 from emostress_ros.training.voice_lower import lower_encoder
 from emostress_ros.training.voice_net import VoiceNet
 from emostress_ros.training.voice_pretrained import load_pretrained
@@ -42,6 +51,7 @@ class Corpus:
         labels: (N,) index into RAVDESS's labels.
         ravdess: (N,) True where the clip is RAVDESS's.
         variants: the encoder output of every variant.
+        pooled: (V, N, inputs) statistics of every variant by the start weights.
         net: network with the start weights.
     """
 
@@ -49,11 +59,13 @@ class Corpus:
     labels: npt.NDArray[np.int64]
     ravdess: npt.NDArray[np.bool_]
     variants: list[Material]
+    pooled: Tensor
     net: VoiceNet
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
+    torch.set_num_threads(1)
     options = _parser().parse_args(argv)
     progress = not options.no_progress
     corpus = load_corpus(options.data, options.cache, options.seed, progress=progress)
@@ -105,8 +117,9 @@ def load_corpus(data: Path, cache: Path, seed: int, *, progress: bool) -> Corpus
         variants.append(Material(lower, [row for half in halves for row in half.frames]))
     names = [clip.label for clip in parts[0]] + [tess.RAVDESS_OF[c.label] for c in parts[1]]
     labels = np.array([ravdess.LABELS.index(name) for name in names], dtype=np.int64)
-    return Corpus([*parts[0], *parts[1]], labels, np.arange(len(labels)) < len(parts[0]),
-                  variants, net)  # fmt: skip
+    pooled = pooled_at_start(net.blocks[-1], variants, progress=progress)
+    from_ravdess = np.arange(len(labels)) < len(parts[0])
+    return Corpus([*parts[0], *parts[1]], labels, from_ravdess, variants, pooled, net)
 
 
 def cross_validate(
@@ -130,7 +143,7 @@ def cross_validate(
             check_disjoint([corpus.clips[i] for i in train], [corpus.clips[i] for i in test])
             curve = []
             for loss, upper in _fit(corpus, train, options):
-                rows = predict(upper, corpus.variants[0], test)
+                rows = _predict(corpus, upper, test, options)
                 curve.append((loss, _uar(corpus.labels[test], rows)))
                 advance(f"fold {fold + 1}: loss {loss:.3f}, UAR {curve[-1][1]:.3f}")
             probabilities[test] = rows
@@ -145,7 +158,7 @@ def tess_across(corpus: Corpus, options: FitOptions) -> Score:
     for person in ("tess-OAF", "tess-YAF"):
         test = np.nonzero(people == person)[0]
         upper = _fitted(corpus, np.nonzero(people != person)[0], options)
-        rows.append(tess.from_ravdess(predict(upper, corpus.variants[0], test)))
+        rows.append(tess.from_ravdess(_predict(corpus, upper, test, options)))
         truth += [tess.LABELS.index(corpus.clips[i].label) for i in test]
         persons += [person] * len(test)
     return score_predictions(tess.LABELS, truth, np.concatenate(rows), persons)
@@ -197,7 +210,15 @@ def _fit(
 ) -> Iterator[tuple[float, UpperPart]]:
     block = corpus.net.blocks[-1]
     classes = len(ravdess.LABELS)
-    return fit(block, corpus.variants, corpus.labels, index, classes, options)
+    return fit(block, corpus.pooled, corpus.variants, corpus.labels, index, classes, options)
+
+
+def _predict(
+    corpus: Corpus, upper: UpperPart, index: npt.NDArray[np.int64], options: FitOptions
+) -> FloatArray:
+    if options.block_epochs:
+        return predict(upper, pooled_of(upper, corpus.variants[0], index))
+    return predict(upper, corpus.pooled[0, index])
 
 
 def _fitted(corpus: Corpus, index: npt.NDArray[np.int64], options: FitOptions) -> UpperPart:
@@ -226,4 +247,3 @@ def _report(scores: dict[str, Score], temperature: float) -> None:
                     "uar": round(score.uar, 4), "ece": round(score.ece, 4)}
              for name, score in scores.items()}  # fmt: skip
     print(json.dumps({"temperature": round(temperature, 3), **lines}, indent=1))
-

@@ -12,7 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emostress_ros.training.common import cosine_warmup, parameter_groups, seed_everything
+from emostress_ros.training.common import (
+    cosine_warmup,
+    parameter_groups,
+    progress_bar,
+    seed_everything,
+)
 from emostress_ros.training.voice_data import Material
 from emostress_ros.training.voice_net import Block, VoiceHead, statistics
 
@@ -25,7 +30,7 @@ class FitOptions:
 
     Attributes:
         head_epochs: epochs of the head alone, the block as it is.
-        block_epochs: epochs of block and head together.
+        block_epochs: epochs of block and head together; 0 leaves the block as it is.
         batch: clips of a step.
         head_rate: learning rate of the head alone.
         block_rate: learning rate of the block.
@@ -35,7 +40,7 @@ class FitOptions:
     """
 
     head_epochs: int = 30
-    block_epochs: int = 3
+    block_epochs: int = 0
     batch: int = 64
     head_rate: float = 1e-3
     block_rate: float = 1e-4
@@ -77,15 +82,28 @@ def pooled_of(upper: UpperPart, material: Material, index: IntArray) -> Tensor:
     return torch.cat(rows)
 
 
-def predict(upper: UpperPart, material: Material, index: IntArray) -> npt.NDArray[np.float32]:
+def predict(upper: UpperPart, pooled: Tensor) -> npt.NDArray[np.float32]:
     """Return the (N, classes) probabilities of clips, not yet calibrated."""
-    pooled = pooled_of(upper, material, index)
+    upper.eval()
     with torch.no_grad():
         return upper.head(pooled)[1].exp().numpy()
 
 
+def pooled_at_start(block: Block, variants: Sequence[Material], *, progress: bool) -> Tensor:
+    """Return the (V, N, inputs) statistics of every clip before the block is trained."""
+    upper, rows = UpperPart(block, 2), []
+    parts = [np.array_split(np.arange(len(item.frames)), 40) for item in variants]
+    with progress_bar(40 * len(parts), "pooling", enabled=progress) as advance:
+        for item, indices in zip(variants, parts, strict=True):
+            for index in indices:
+                rows.append(pooled_of(upper, item, index))
+                advance("")
+    return torch.cat(rows).view(len(variants), -1, rows[0].shape[1])
+
+
 def fit(
     block: Block,
+    pooled: Tensor,
     variants: Sequence[Material],
     labels: IntArray,
     index: IntArray,
@@ -96,6 +114,7 @@ def fit(
 
     Args:
         block: start weights of the trained block.
+        pooled: (V, N, inputs) statistics by those start weights.
         variants: the same clips in several variants.
         labels: (N,) class of every clip.
         index: clips to learn from.
@@ -104,7 +123,7 @@ def fit(
     """
     rng = seed_everything(options.seed)
     upper = UpperPart(block, classes)
-    pooled = torch.stack([pooled_of(upper, material, index) for material in variants])
+    pooled = pooled[:, torch.from_numpy(index)]
     upper.head.mean.copy_(pooled[0].mean(0))
     upper.head.scale.copy_(pooled[0].std(0) + 1e-3)
     target = functional.one_hot(torch.from_numpy(labels[index]), classes).float()

@@ -66,7 +66,8 @@ class VoiceEncoder:
 
     def __init__(self, config: VoiceConfig) -> None:
         self.card = ModelCard.load(config.model)
-        self.session = Session(self.card, (config.provider, "cpu"), config.threads)
+        providers = dict.fromkeys((config.provider, "cpu"))
+        self.session = Session(self.card, tuple(providers), config.threads)
         self.provider = self.session.provider
         unknown = [name for name in self.session.input_names if name not in _INPUTS]
         if self.card.modality != MODALITY or unknown:

@@ -1,7 +1,8 @@
 """The voice pipeline: chunks of sound in, what is perceived of each stretch of speech out.
 
-Every sample's work is done once: resampling, voice activity, log-mel, pitch and energy run on the
-stream as it comes and lie in ring buffers; a window is cut out of them.
+Every sample's work is done once: resampling, voice activity, pitch and energy, and the log-mel
+spectrogram where the model takes it, run on the stream as it comes and lie in ring buffers; a
+window is cut out of them.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class VoicePipeline:
         self._mel_rows = RowBuffer(kept // LogMelOptions().hop, LogMelOptions().n_mels)
         self._prosody_rows = RowBuffer(kept // PitchOptions().hop, len(PROSODY_COLUMNS))
         self._resampler = StreamResampler(SAMPLE_RATE_HZ)
+        self._uses_mel = "log_mel" in self.encoder.session.input_names
         self._judged = 0
 
     @property
@@ -135,7 +137,8 @@ class VoicePipeline:
     def _advance(self, mono: npt.NDArray[np.float64]) -> list[VoiceObservation]:
         heard = self._resampler.push(mono)
         self._wave.push(heard[:, None])
-        self._mel_rows.push(self._mel.push(heard))
+        if self._uses_mel:
+            self._mel_rows.push(self._mel.push(heard))
         self._prosody_rows.push(self._pitch.push(heard))
         found = []
         for probability in self._vad.push(heard):

@@ -89,9 +89,7 @@ def prosody_of_frames(frames: npt.NDArray[np.floating], options: PitchOptions) -
     )
 
 
-def _difference(
-    frames: npt.NDArray[np.floating], options: PitchOptions
-) -> npt.NDArray[np.float64]:
+def _difference(frames: npt.NDArray[np.floating], options: PitchOptions) -> npt.NDArray[np.float64]:
     # d(lag) = sum over j < window of (x[j] - x[j + lag])^2, equations 6 and 7 of the paper.
     lags = options.longest_lag + 2
     window = options.frame - lags
@@ -117,9 +115,7 @@ def _cumulative_mean_normalised(
     return normalised
 
 
-def _period(
-    normalised: npt.NDArray[np.float64], options: PitchOptions
-) -> npt.NDArray[np.int64]:
+def _period(normalised: npt.NDArray[np.float64], options: PitchOptions) -> npt.NDArray[np.int64]:
     # First local minimum under the threshold; where there is none, the deepest dip.
     low, high = options.shortest_lag, options.longest_lag + 1
     part = normalised[:, low:high]

@@ -77,9 +77,7 @@ class StreamResampler:
             self._held_start += drop
 
 
-def resample(
-    waveform: npt.NDArray[np.floating], sample_rate_hz: float
-) -> npt.NDArray[np.float64]:
+def resample(waveform: npt.NDArray[np.floating], sample_rate_hz: float) -> npt.NDArray[np.float64]:
     """Return a whole (n,) mono waveform at 16 kHz; the end is filled up with silence."""
     stream = StreamResampler(sample_rate_hz)
     length = -(-len(waveform) * SAMPLE_RATE_HZ // int(sample_rate_hz))

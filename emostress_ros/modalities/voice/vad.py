@@ -53,9 +53,7 @@ class SileroVad:
 
     def _probability(self, frame: npt.NDArray[np.float64]) -> float:
         heard = np.concatenate((self._context, frame.astype(np.float32)))
-        outputs = self._session.run(
-            {"input": heard[None], "state": self._state, "sr": self._rate}
-        )
+        outputs = self._session.run({"input": heard[None], "state": self._state, "sr": self._rate})
         self._state = outputs["stateN"]
         self._context = heard[-_CONTEXT:]
         return float(outputs["output"][0, 0])
