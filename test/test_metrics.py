@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emostress_ros import metrics
@@ -137,6 +137,7 @@ def test_one_person_gives_no_interval() -> None:
     assert metrics.bootstrap_confusion_intervals([0, 1], [0, 1], ["p", "p"], 2) == {}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
 def test_every_figure_lies_between_0_and_1_and_ignores_order(pairs: list) -> None:
     truth, answer = (list(column) for column in zip(*pairs, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emostress_ros.errors import ModelCorruptError
@@ -28,6 +28,7 @@ def test_what_is_no_text_goes_and_emoji_get_a_name(raw: str, cleaned: str) -> No
     assert clean(raw, 1000) == cleaned
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=300))
 def test_cleaned_text_is_plain_utf8_and_stays_as_it_is(raw: str) -> None:
     cleaned = clean(raw, 1000)
