@@ -56,6 +56,11 @@ class TextEncoder:
         self.fallback = self._heads.fallback
 
     @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The models in use: the heads, and the packaged encoder where there is one."""
+        return (self._heads,) if self._encoder is None else (self._heads, self._encoder)
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """Primary language subtags that the model was trained on."""
         return tuple(self.card.extra.get("languages", ("en",)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from emostress_ros.affect import Embedding
 from emostress_ros.errors import SignalError, StampError
+from emostress_ros.inference.session import Session
 from emostress_ros.modalities.text.encoder import Outputs, TextEncoder
 from emostress_ros.modalities.text.parameters import TextConfig
 from emostress_ros.modalities.text.tokenizer import Tokens, clean
@@ -37,6 +38,15 @@ class TextPipeline:
         self.encoder = TextEncoder(self.config.model, self.config.providers, self.config.threads)
         self.counts: Counter[str] = Counter()
         self.reasons: tuple[str, ...] = ()
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The models in use, for diagnostics."""
+        return self.encoder.sessions
+
+    def reset(self) -> None:
+        """Forget the last utterance; the counts go on."""
+        self.reasons = ()
 
     def process(
         self,
