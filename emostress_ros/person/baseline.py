@@ -22,8 +22,8 @@ _FORMAT = 1
 class RestingBaseline:
     """Running mean and spread of named features over the windows of a rest.
 
-    A window counts when it lies wholly inside the rest. The rest is complete when a window has
-    come that ends at or behind its end and at least one has counted.
+    A window counts when it ends inside the rest and at most a tenth of it lies before. The rest is
+    complete when a window has come that ends at or behind its end and at least one has counted.
 
     Args:
         names: names of the features, in the order of every vector.
@@ -69,7 +69,8 @@ class RestingBaseline:
         """
         if values.shape != (len(self.names),):
             raise SignalError(f"need {len(self.names)} features; got shape {values.shape}")
-        if not self.complete and start_ns >= self.start_ns and end_ns <= self.stop_ns:
+        inside = start_ns >= self.start_ns - (end_ns - start_ns) // 10
+        if not self.complete and inside and end_ns <= self.stop_ns:
             self._update(values)
         self.complete = self.complete or (self.count > 0 and end_ns >= self.stop_ns)
         return self.complete

@@ -18,7 +18,7 @@ VIEWS: Mapping[str, str] = {
     "rank": "rank among the past, [-0.5, 0.5]",
     "change": "minus the mean of the last five minutes",
 }
-"""Ways to look at a feature vector; a card names those its model wants, in their order."""
+"""Ways to look at a feature vector."""
 
 Vector = npt.NDArray[np.floating]
 
@@ -40,7 +40,8 @@ class PhysiologyEncoder:
     """A model of stress over named features.
 
     Args:
-        card: a model of modality `physiology` whose `extra` names `features` and `views`.
+        card: a model of modality `physiology`, whose `extra.views` maps each view it wants to names
+            of `features.NAMES`.
         providers: execution providers in order of preference.
         threads: threads of one inference.
 
@@ -58,17 +59,13 @@ class PhysiologyEncoder:
                 f"got {card.modality}, {', '.join(card.task)}"
             )
         self.card = card
-        self.views: tuple[str, ...] = tuple(card.extra.get("views") or ())
         self._columns = _columns(card)
-        for view in self.views or ("",):
-            if view not in VIEWS:
-                raise CardError(f"{card.name}: view must be one of {', '.join(VIEWS)}; got '{view}'")
         self.session = Session(card, providers, threads)
 
     @property
     def needs_rest(self) -> bool:
         """Whether the model reads a person against their resting baseline."""
-        return "relative" in self.views
+        return "relative" in self._columns
 
     def encode(self, views: Mapping[str, Vector]) -> Encoding:
         """Encode one window.
@@ -76,7 +73,7 @@ class PhysiologyEncoder:
         Args:
             views: view name to a vector in the order of `features.NAMES`; NaN where missing.
         """
-        wanted = np.concatenate([np.asarray(views[view])[self._columns] for view in self.views])
+        wanted = np.concatenate([views[view][columns] for view, columns in self._columns.items()])
         present = np.isfinite(wanted)
         outputs = self.session.run(
             {
@@ -88,12 +85,20 @@ class PhysiologyEncoder:
         return Encoding(np.asarray(outputs["embedding"][0], np.float32), stress)
 
 
-def _columns(card: ModelCard) -> npt.NDArray[np.int64]:
-    """Where the model's features lie in the front end's vector."""
-    names = tuple(card.extra.get("features") or ())
-    unknown = [name for name in names if name not in NAMES]
-    if unknown or not names:
-        raise CardError(
-            f"{card.name}: extra.features must be of {', '.join(NAMES)}; got {unknown or 'none'}"
-        )
-    return np.array([NAMES.index(name) for name in names], np.int64)
+def _columns(card: ModelCard) -> dict[str, npt.NDArray[np.int64]]:
+    """Where the model's inputs lie in the front end's views, in the model's order."""
+    wanted = card.extra.get("views") or {}
+    if not isinstance(wanted, Mapping) or not wanted:
+        raise CardError(f"{card.name}: extra.views must map views to features; got {wanted!r}")
+    for view, names in wanted.items():
+        if view not in VIEWS:
+            raise CardError(f"{card.name}: view must be one of {', '.join(VIEWS)}; got '{view}'")
+        unknown = [name for name in names if name not in NAMES]
+        if unknown:
+            raise CardError(
+                f"{card.name}: features of view {view} must be of {', '.join(NAMES)}; got {unknown}"
+            )
+    return {
+        view: np.array([NAMES.index(name) for name in names], np.int64)
+        for view, names in wanted.items()
+    }
