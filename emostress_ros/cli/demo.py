@@ -16,6 +16,7 @@ from emostress_ros.cli.live import LiveTable
 from emostress_ros.cli.task import Task
 from emostress_ros.errors import GraphError
 from emostress_ros.evaluation.bags.builder import build_bag
+from emostress_ros.evaluation.bags.reader import bag_info
 from emostress_ros.evaluation.bags.replay_options import ReplayOptions, ReplaySummary
 from emostress_ros.evaluation.bags.sample import NOTICE, build_sample
 from emostress_ros.evaluation.report import write_report
@@ -52,7 +53,10 @@ def run(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         bag, notice = _prepare(args, folder, console)
         states, summary = _run_graph(args, bag, folder, console)
-        write_report(states, args.out, notice=notice, published=summary.published)
+        lead_end_ns = bag_info(bag).start_ns + bag_info(bag).lead_in_ns
+        write_report(
+            states, args.out, notice=notice, published=summary.published, from_ns=lead_end_ns
+        )
     sent = ", ".join(f"{count} on {topic}" for topic, count in summary.published.items())
     console.print(f"replayed {sent} in {summary.seconds:.1f} s")
     console.print(f"report: [bold]{args.out}[/]")

@@ -119,7 +119,7 @@ def _cards(session: Session, people: Sequence[str]) -> str:
     span_s = max(a.stamp_s for a in affects) - min(a.stamp_s for a in affects)
     modalities = session.modalities()
     full = sum(len(a.used) == len(modalities) for a in affects)
-    latencies = [a.latency_ms for a in affects]
+    latencies = session.latencies_ms()
     steps = np.diff([a.stamp_s for a in session.of(people[0])])
     rate = 1.0 / np.median(steps) if len(steps) and np.median(steps) > 0 else math.nan
     cards = (
@@ -174,7 +174,7 @@ def _others(people: Sequence[str]) -> str:
 
 
 def _latency(session: Session) -> str:
-    latencies = np.array([a.latency_ms for a in session.affects])
+    latencies = session.latencies_ms()
     marks = np.percentile(latencies, [50, 90, 99])
     rows = [["affect", "newest sensor stamp to publication", *[f"{m:.1f}" for m in marks]]]
     for node, values in sorted(session.diagnostics.items()):
@@ -185,7 +185,9 @@ def _latency(session: Session) -> str:
     table = _table(("from", "what", "p50 [ms]", "p90 [ms]", "p99 [ms]"), rows, numbers=3)
     return (
         f"<section><h2>Latency</h2>{_image(plots.latency_figure(latencies), 'latency')}"
-        f"<h3>Percentiles</h3>{table}</section>"
+        f'<p class="dim">{len(latencies)} of {len(session.affects)} states: those that rest on '
+        "newer evidence than the state before. Where nothing new comes, a state only grows older."
+        f"</p><h3>Percentiles</h3>{table}</section>"
     )
 
 
@@ -221,12 +223,12 @@ def _counts(session: Session, published: Mapping[str, int]) -> str:
         f"{node}: {values[key]} {key}"
         for node, values in sorted(session.diagnostics.items())
         for key in values
-        if key.endswith(" dropped") and values[key] not in ("", "0")
+        if key.endswith((" dropped", " lost")) and values[key] not in ("", "0")
     ]
     text = "; ".join(dropped) if dropped else "none reported"
     return (
         f"<section><h2>Messages</h2>{table}"
-        f'<p class="dim">Given up for newer ones: {html.escape(text)}.</p></section>'
+        f'<p class="dim">Dropped for newer ones, or lost on the way: {html.escape(text)}.</p></section>'
     )
 
 

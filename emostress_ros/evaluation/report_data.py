@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from emostress_ros.affect import NANOSECONDS, ContributionStatus, StressLevel
 from emostress_ros.errors import BagError
 from emostress_ros.evaluation.bags.reader import BagMessage, bag_info, read_messages, stamp_ns
@@ -134,6 +137,19 @@ class Session:
         affects = [item for item in self.affects if item.stamp_s >= start_s]
         cues = [item for item in self.cues if item.stamp_s >= start_s]
         return replace(self, affects=affects, cues=cues)
+
+    def latencies_ms(self) -> npt.NDArray[np.float64]:
+        """Latency of every state that rests on newer evidence than the one before, milliseconds.
+
+        Without new evidence the newest stamp only grows older, which says nothing of the graph.
+        """
+        newest: dict[str, float] = {}
+        found = []
+        for item in self.affects:
+            if item.stamp_s > newest.get(item.person_id, -1.0):
+                newest[item.person_id] = item.stamp_s
+                found.append(item.latency_ms)
+        return np.array(found, dtype=np.float64)
 
     def modalities(self) -> list[str]:
         """Modalities that the fusion listened to, in its own order."""

@@ -139,6 +139,15 @@ def test_the_report_stands_alone(recording: Path, tmp_path: Path) -> None:
     assert text.count("slow_down") == 1
 
 
+def test_latency_is_that_of_new_evidence(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    times = (0.0, 0.1, 0.1, 0.05, 0.2)
+    records = [affect(t, person, {"face": USED}, random) for t in times for person in "ab"]
+    bag = write_bag(tmp_path / "bag", [Record(i, *list(vars(x).values())[1:])
+                                       for i, x in enumerate(records)]).path  # fmt: skip
+    assert len(read_session(bag).latencies_ms()) == 6
+
+
 def test_a_lead_in_is_left_out(recording: Path, tmp_path: Path) -> None:
     start_ns = (START_S + 20) * NANOSECONDS
     text = write_report(recording, tmp_path / "report.html", from_ns=start_ns).read_text()
