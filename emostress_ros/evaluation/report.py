@@ -228,7 +228,8 @@ def _counts(session: Session, published: Mapping[str, int]) -> str:
     text = "; ".join(dropped) if dropped else "none reported"
     return (
         f"<section><h2>Messages</h2>{table}"
-        f'<p class="dim">Dropped for newer ones, or lost on the way: {html.escape(text)}.</p></section>'
+        f'<p class="dim">Dropped for newer ones, or lost on the way: {html.escape(text)}.</p>'
+        "</section>"
     )
 
 

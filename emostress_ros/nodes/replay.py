@@ -31,7 +31,7 @@ from emostress_ros.nodes.replay_topic import ReplayTopic
 
 _MAX_CLOCK_STEP_NS = 50_000_000  # with `max`, the clock ticks every 50 ms of the bag
 _SLIP_S = 0.02
-_SETTLE_S = 0.3  # a subscriber matches its publisher a little after the publisher matches it
+_SETTLE_S = 1.0  # nodes that have just found the replay may still be finding one another
 
 
 class Replay:
