@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -54,7 +57,19 @@ def _spin(nodes: list[ManagedNode]) -> None:
 
 
 def _take_down(nodes: list[ManagedNode]) -> None:
+    _ignore_interrupts()
     for node in nodes:
         node.destroy_node()
     if rclpy.ok():
         rclpy.shutdown()
+
+
+def _ignore_interrupts() -> None:
+    """Let nothing cut the end short: Ctrl-C reaches a launched node twice.
+
+    Once it comes from the terminal, once from the launcher. Python gives the signal its deadly
+    default back on its way out unless it is ignored by then.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, lambda *_: None)
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
