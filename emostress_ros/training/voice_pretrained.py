@@ -52,7 +52,7 @@ def load_pretrained(stem: Stem, blocks: list[Block], file: Path | None = None) -
     """
     import torch
 
-    weights, inputs_of = _read(file or packaged_file(**SOURCE))  # type: ignore[arg-type]
+    weights, inputs_of = _read(file or packaged_file(**SOURCE))
     state = {
         "conv1.weight": weights["conv1.weight_add_tensor"],
         "norm.weight": weights[inputs_of["/groupnorm/Mul"][1]].ravel(),

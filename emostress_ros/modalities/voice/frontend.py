@@ -184,7 +184,8 @@ def to_mono(samples: Samples) -> npt.NDArray[np.float64]:
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] == 0):
         raise SignalError(f"audio must be (n,) or (n, channels); got shape {array.shape}")
     if array.dtype in (np.int16, np.int32):
-        scaled = array / -float(np.iinfo(array.dtype).min)
+        full_scale = 2.0 ** (8 * array.dtype.itemsize - 1)
+        scaled = array.astype(np.float64) / full_scale
     elif array.dtype in (np.float32, np.float64):
         scaled = array.astype(np.float64)
     else:

@@ -35,7 +35,10 @@ class VoiceConfig(Config):
         0.1, "Kept before and after a stretch of speech.", minimum=0.0, maximum=1.0, unit="s"
     )
     least_window_s: float = parameter(
-        0.6, "Shorter windows are not encoded.", minimum=0.3, maximum=3.0, unit="s"
+        0.6, "Shorter windows begin earlier.", minimum=0.3, maximum=3.0, unit="s"
+    )
+    first_window_s: float = parameter(
+        2.0, "Speech that is encoded before it has ended.", minimum=0.5, maximum=20.0, unit="s"
     )
     window_s: float = parameter(
         4.0, "Longest window that is encoded.", minimum=1.0, maximum=20.0, unit="s"
@@ -61,6 +64,7 @@ class VoiceConfig(Config):
             hangover=_samples(self.hangover_s),
             padding=_samples(self.padding_s),
             least_window=_samples(self.least_window_s),
+            first_window=_samples(min(self.first_window_s, self.window_s)),
             window=_samples(self.window_s),
             step=_samples(self.step_s),
         )

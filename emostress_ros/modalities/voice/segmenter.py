@@ -21,7 +21,8 @@ class SegmenterOptions:
         least_speech: shorter stretches are not speech.
         hangover: silence that closes a stretch.
         padding: kept before the onset and after the offset.
-        least_window: shorter windows are not worth encoding.
+        least_window: a shorter window begins earlier, before the onset.
+        first_window: speech that is encoded before it has ended.
         window: longest window.
         step: from one window to the next while speech goes on.
     """
@@ -33,6 +34,7 @@ class SegmenterOptions:
     hangover: int
     padding: int
     least_window: int
+    first_window: int
     window: int
     step: int
 
@@ -90,20 +92,21 @@ class Segmenter:
 
     def _step(self) -> SpeechWindow | None:
         assert self._onset is not None
-        due = max(self._onset + self.options.window, self._window_end + self.options.step)
+        due = max(self._onset + self.options.first_window, self._window_end + self.options.step)
         if self._position < due:
             return None
         self._window_end = self._position
-        return SpeechWindow(self._position - self.options.window, self._position, False)
+        return SpeechWindow(self._start(self._position, self._onset), self._position, False)
 
     def _close(self) -> SpeechWindow | None:
         assert self._onset is not None
         onset, self._onset = self._onset, None
         end = min(self._last_speech + self.options.padding, self._position)
-        is_new = end - self._window_end >= self.options.least_window
+        is_new = end > self._window_end
         if self._last_speech - onset < self.options.least_speech or not is_new:
             return None
-        start = max(0, onset - self.options.padding, end - self.options.window)
-        if end - start < self.options.least_window:
-            start = max(0, end - self.options.least_window)
-        return SpeechWindow(start, end, True)
+        return SpeechWindow(self._start(end, onset), end, True)
+
+    def _start(self, end: int, onset: int) -> int:
+        padded = max(onset - self.options.padding, end - self.options.window)
+        return max(0, min(padded, end - self.options.least_window))

@@ -48,12 +48,12 @@ def framed(speech: np.ndarray, rate: int = 16_000) -> np.ndarray:
 
 
 def test_an_utterance_gives_one_final_window_where_it_lies(pipeline, speech) -> None:
-    found = hear(pipeline, framed(speech(2.0)))
+    found = hear(pipeline, framed(speech(1.8)))
     assert len(found) == 1
     seen = found[0]
     assert seen.is_final
     assert (seen.start_ns - START) / SECOND == pytest.approx(1.0 - 0.1, abs=0.1)
-    assert (seen.end_ns - START) / SECOND == pytest.approx(3.0 + 0.1, abs=0.15)
+    assert (seen.end_ns - START) / SECOND == pytest.approx(2.8 + 0.1, abs=0.15)
     assert seen.embedding.stamp_ns == seen.end_ns
     assert seen.embedding.window_ns == seen.end_ns - seen.start_ns
 
@@ -85,10 +85,10 @@ def test_any_rate_gives_the_same_window(pipeline, speech, rate: int) -> None:
     import scipy.signal
 
     divisor = math.gcd(rate, 16_000)
-    waveform = scipy.signal.resample_poly(framed(speech(2.0)), rate // divisor, 16_000 // divisor)
+    waveform = scipy.signal.resample_poly(framed(speech(1.8)), rate // divisor, 16_000 // divisor)
     found = hear(pipeline, waveform, rate=rate, size=rate // 10)
     assert len(found) == 1
-    assert (found[0].end_ns - START) / SECOND == pytest.approx(3.1, abs=0.15)
+    assert (found[0].end_ns - START) / SECOND == pytest.approx(2.9, abs=0.2)
 
 
 def test_int16_stereo_is_heard_like_float_mono(encoder, speech) -> None:
@@ -109,7 +109,8 @@ def test_silence_and_noise_say_nothing(pipeline, level: float) -> None:
 def test_long_speech_gives_a_window_every_step(pipeline, speech) -> None:
     found = hear(pipeline, framed(speech(8.0)))
     ends = np.diff([item.end_ns for item in found]) / SECOND
-    assert len(found) >= 4
+    assert len(found) >= 6
+    assert (found[0].end_ns - START) / SECOND == pytest.approx(3.0, abs=0.15)
     assert not found[0].is_final and found[-1].is_final
     assert np.all(ends < 1.4)
     assert all(item.end_ns - item.start_ns <= 4.01 * SECOND for item in found)
@@ -137,7 +138,7 @@ def test_a_looping_bag_starts_afresh(pipeline, speech) -> None:
 def test_jitter_and_drift_of_stamps_lose_nothing(pipeline, speech) -> None:
     rng = np.random.default_rng(0)
     found = []
-    for index, (chunk, stamp) in enumerate(chunks(framed(speech(2.0)), 16_000, 1_600)):
+    for index, (chunk, stamp) in enumerate(chunks(framed(speech(1.8)), 16_000, 1_600)):
         late = round(rng.uniform(-0.01, 0.01) * SECOND) + index * 2_000_000
         found += pipeline.process(chunk, 16_000, stamp + late)
     assert pipeline.clock.gaps == pipeline.clock.rewinds == 0

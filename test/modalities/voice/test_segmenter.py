@@ -27,8 +27,8 @@ def test_a_click_is_no_speech() -> None:
 
 
 def test_a_pause_shorter_than_the_hangover_does_not_cut() -> None:
-    found = run([0.0] * 10 + [0.9] * 30 + [0.1] * 8 + [0.9] * 30 + [0.0] * 30)
-    assert len(found) == 1 and found[0].is_final
+    found = run([0.0] * 10 + [0.9] * 30 + [0.1] * 8 + [0.9] * 35 + [0.0] * 30)
+    assert [item.is_final for item in found] == [False, True]
 
 
 def test_wavering_between_the_thresholds_does_not_cut() -> None:
