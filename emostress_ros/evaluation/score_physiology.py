@@ -135,7 +135,7 @@ def _score(
 ) -> Score:
     stress = np.concatenate([answer.stress for answer in answers])
     probability = np.concatenate([answer.probability for answer in answers])
-    people = [s.name for s, answer in zip(subjects, answers) for _ in answer.stress]
+    people = [s.name for s, answer in zip(subjects, answers, strict=True) for _ in answer.stress]
     rest = baseline == "rest" and pipeline.encoder_rest is not None
     encoder = pipeline.encoder_rest if rest else pipeline.encoder
     assert encoder is not None

@@ -116,9 +116,9 @@ def train(variant: Variant, features: Sequence[SubjectFeatures], args: argparse.
     held_out = {key: logit / temperature + shift for key, logit in logits.items()}
     scores = {name: judge(test, held_out, name) for name in variant.datasets}
     _print(variant, scores)
-    foreign = {
-        name: cross(model, features, variant, name) for name in _BOTH if name not in variant.datasets
-    } or cross_figures(training, test, fit)
+    unseen = [name for name in _BOTH if name not in variant.datasets]
+    foreign = {name: cross(model, features, variant, name) for name in unseen}
+    foreign = foreign or cross_figures(training, test, fit)
     _write(variant, model, scores, foreign, training, args)
     if variant.name == VARIANTS[0].name:
         plot_subjects(test, held_out, args.figures / "physiology_loso.png")

@@ -95,7 +95,8 @@ def fit_blend(people: Sequence[Windows], settings: BlendSettings) -> Blend:
         _booster(settings, settings.seed + k).fit(features, stress, sample_weight=weights)
         for k in range(settings.seeds)
     )
-    return Blend(fit_logistic(people, settings.ridge, shown[len(people) :], settings.hidden), boosters)
+    copies = shown[len(people) :]
+    return Blend(fit_logistic(people, settings.ridge, copies, settings.hidden), boosters)
 
 
 def _with_hidden(

@@ -22,8 +22,8 @@ _DATA = {
 _LIMITS = [
     "Learned from people who sat or stood in a laboratory with an Empatica E4 on the wrist; other "
     "devices, ages and everyday life are untested.",
-    "Stress here is what a stress test, a Stroop test, an interview or hyperventilation does within "
-    "minutes; it is no diagnosis, and chronic stress was never in the data.",
+    "Stress here is what a stress test, a Stroop test, an interview or hyperventilation does "
+    "within minutes; it is no diagnosis, and chronic stress was never in the data.",
     "Motion is among the features, and people who talk or stand move: part of the skill may come "
     "from what they did, not from how they felt.",
     "The ranks among a person's past need that past: in the first ten minutes of a stream the "
@@ -132,7 +132,8 @@ def _outputs(inputs: int) -> list[dict[str, Any]]:
     return [
         {
             "name": "embedding", "dtype": "float32", "shape": ["N", inputs],
-            "meaning": "features standardised over the training set, clipped to [-4, 4]; 0: missing",
+            "meaning": "features standardised over the training set, clipped to [-4, 4]; "
+            "0: missing",
         },
         {
             "name": "stress", "dtype": "float32", "shape": ["N"],

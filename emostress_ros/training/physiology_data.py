@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,8 @@ def play(
                     signal.name, signal.unit, signal.sample_rate_hz, data.shape[1], data, stamp,
                     person_id, recording.name,
                 )  # fmt: skip
-        for i in np.flatnonzero((recording.ibi_stamps_ns >= begin) & (recording.ibi_stamps_ns < end)):
+        beats = (recording.ibi_stamps_ns >= begin) & (recording.ibi_stamps_ns < end)
+        for i in np.flatnonzero(beats):
             front_end.add(
                 "ibi", "ms", 0.0, 1, recording.ibi_ms[i : i + 1],
                 int(recording.ibi_stamps_ns[i]), person_id, recording.name,
@@ -115,7 +117,8 @@ def _cached(subject: Subject, config: PhysiologyConfig, cache: Path | None) -> S
             return SubjectFeatures(subject, stored["end_s"], stored["quality"], views)
     made = subject_features(subject, config)
     cache.mkdir(parents=True, exist_ok=True)
-    np.savez(file, end_s=made.end_s, quality=made.quality, **made.views)
+    arrays: dict[str, Any] = {"end_s": made.end_s, "quality": made.quality, **made.views}
+    np.savez(file, **arrays)
     return made
 
 

@@ -106,7 +106,8 @@ def _tree_attributes(boosters: Sequence[Any]) -> dict[str, Any]:
             "missing_value_tracks_true",
         )
     }  # fmt: skip
-    leaves: dict[str, list[Any]] = {f"target_{key}": [] for key in ("treeids", "nodeids", "weights")}
+    keys = ("treeids", "nodeids", "weights")
+    leaves: dict[str, list[Any]] = {f"target_{key}": [] for key in keys}
     trees = [tree for booster in boosters for (tree,) in booster._predictors]
     for number, tree in enumerate(trees):
         for place, node in enumerate(tree.nodes):

@@ -72,7 +72,7 @@ def sample_weights(people: Sequence[Windows]) -> Array:
     for label in (0, 1):
         chosen = stress == label
         if not chosen.any():
-            raise DatasetError("training needs stressed and unstressed windows; one kind is missing")
+            raise DatasetError("training needs stressed and calm windows; one kind is missing")
         weights[chosen] /= weights[chosen].sum()
     return weights * len(weights) / weights.sum()
 
@@ -113,7 +113,9 @@ def _moments(features: Array, weights: Array) -> tuple[Array, Array]:
     return mean, np.sqrt((spread * weights[:, None]).sum(axis=0) / total) + 1e-6
 
 
-def _newton(start: Logistic, inputs: Array, stress: Array, weights: Array, ridge: float) -> Logistic:
+def _newton(
+    start: Logistic, inputs: Array, stress: Array, weights: Array, ridge: float
+) -> Logistic:
     design = np.c_[inputs, np.ones(len(inputs))]
     penalty = np.full(design.shape[1], ridge)
     penalty[-1] = 1e-6
@@ -170,7 +172,9 @@ def check_disjoint(training: Sequence[Windows], test: Sequence[Windows]) -> None
         raise DatasetError(f"persons on both sides of the split: {', '.join(sorted(both))}")
 
 
-def fit_temperature(logits: Array, stress: npt.NDArray[np.int64], weights: Array) -> tuple[float, float]:
+def fit_temperature(
+    logits: Array, stress: npt.NDArray[np.int64], weights: Array
+) -> tuple[float, float]:
     """Temperature and shift that make held-out logits honest (Platt 1999; Guo et al. 2017)."""
     design = np.c_[logits, np.ones(len(logits))]
     beta = np.array([1.0, 0.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_zip_and_folder_read_alike(tmp_path: Path, prefix: str) -> None:
 def test_between_takes_whole_samples_once(tmp_path: Path) -> None:
     signal = read_e4(export(tmp_path / "S1")).signals["bvp"]
     cuts = [signal.start_ns + k * 333_333_333 for k in range(17)]
-    parts = [signal.between(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [signal.between(a, b) for a, b in itertools.pairwise(cuts)]
     assert np.concatenate([data for _, data in parts]).shape == (320, 1)
     for (stamp, _), cut in zip(parts, cuts, strict=False):
         assert 0 <= stamp - cut < 1_000_000_000 / 64

@@ -67,7 +67,8 @@ def _elgendi(filtered: np.ndarray, sample_rate_hz: float) -> np.ndarray:
     edges = np.flatnonzero(np.diff(np.r_[False, short > long + offset, False].astype(np.int8)))
     starts, ends = edges[::2], edges[1::2]
     wide = ends - starts >= round(_PEAK_S * sample_rate_hz)
-    peaks = [s + int(np.argmax(filtered[s:e])) for s, e in zip(starts[wide], ends[wide])]
+    blocks = zip(starts[wide], ends[wide], strict=True)
+    peaks = [start + int(np.argmax(filtered[start:end])) for start, end in blocks]
     return _refractory(np.asarray(peaks, np.int64), filtered, sample_rate_hz)
 
 
@@ -86,7 +87,8 @@ def _refractory(peaks: np.ndarray, filtered: np.ndarray, sample_rate_hz: float) 
 def _troughs(filtered: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     """Index of the lowest sample between each peak and the one before."""
     starts = np.r_[max(0, 2 * peaks[0] - peaks[1]), peaks[:-1]]
-    return np.asarray([s + int(np.argmin(filtered[s:p + 1])) for s, p in zip(starts, peaks)])
+    blocks = zip(starts, peaks, strict=True)
+    return np.asarray([start + int(np.argmin(filtered[start : peak + 1])) for start, peak in blocks])
 
 
 def _vertex(filtered: np.ndarray, peaks: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from emostress_ros.modalities.physiology.filters import filter_both_ways
 
 _BANDS_HZ = ((0.3, 1.0), (1.0, 3.0), (3.0, 8.0))
+_BAND_NAMES = ("slow", "middle", "fast")
 
 
 def motion_figures(acceleration_g: np.ndarray, sample_rate_hz: float) -> dict[str, float]:
@@ -30,7 +31,7 @@ def motion_figures(acceleration_g: np.ndarray, sample_rate_hz: float) -> dict[st
     spectrum = np.sum(np.abs(np.fft.rfft(moving, axis=0)) ** 2, axis=1)
     hz = np.fft.rfftfreq(len(moving), 1.0 / sample_rate_hz)
     scale = 2.0 / len(moving) ** 2
-    for (low, high), name in zip(_BANDS_HZ, ("slow", "middle", "fast")):
+    for (low, high), name in zip(_BANDS_HZ, _BAND_NAMES, strict=True):
         found[f"motion_{name}"] = float(
             np.sqrt(spectrum[(hz >= low) & (hz < high)].sum() * scale)
         )

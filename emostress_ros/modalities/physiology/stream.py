@@ -173,5 +173,5 @@ class PersonStream:
             if heard and source.device_id not in devices:
                 devices.append(source.device_id)
         start_ns = max(self._begin_ns, end_ns - round(duration_s * NANOSECONDS))
-        signals = WindowSignals(duration_s, streams, ends_s, ibi_ms)
+        signals = WindowSignals((end_ns - start_ns) / NANOSECONDS, streams, ends_s, ibi_ms)
         return TimedFeatures(end_ns, start_ns, extract(signals), "+".join(sorted(devices)))

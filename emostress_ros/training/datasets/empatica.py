@@ -113,7 +113,8 @@ def read_e4(path: Path | str) -> E4Recording:
         s.start_ns for s in signals.values()
     )
     stamps, intervals = _ibi(f"{path}:IBI.csv", texts.get("IBI.csv", b""))
-    return E4Recording(path.stem if path.is_file() else path.name, start, signals, stamps, intervals)
+    name = path.stem if path.is_file() else path.name
+    return E4Recording(name, start, signals, stamps, intervals)
 
 
 def _texts(path: Path) -> dict[str, bytes]:

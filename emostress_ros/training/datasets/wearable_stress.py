@@ -189,6 +189,8 @@ def label_windows(
     )
 
 
-def seconds_since_start(recording: E4Recording, stamps_ns: Sequence[int]) -> npt.NDArray[np.float64]:
+def seconds_since_start(
+    recording: E4Recording, stamps_ns: Sequence[int]
+) -> npt.NDArray[np.float64]:
     """Stamps as seconds since the recording's first BVP sample, shape (n,)."""
     return (np.asarray(stamps_ns, np.int64) - recording.start_ns) / NANOSECONDS

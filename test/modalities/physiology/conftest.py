@@ -44,7 +44,7 @@ def wearer(make_pulse) -> dict[str, tuple[str, float, np.ndarray]]:
     seconds = 300
     wave, _ = make_pulse(seconds)
     eda_t = np.arange(seconds * 4) / 4.0
-    acceleration = rng.normal(0.0, 0.01, (seconds * 32, 3)) + [0.0, 0.0, 1.0]
+    acceleration = rng.normal([0.0, 0.0, 1.0], 0.01, (seconds * 32, 3))
     return {
         "bvp": ("au", 64.0, (wave + rng.normal(0, 0.5, len(wave)))[:, None]),
         "eda": ("uS", 4.0, (2.0 + 0.1 * np.sin(0.3 * eda_t))[:, None]),

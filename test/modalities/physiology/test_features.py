@@ -79,7 +79,10 @@ def test_nothing_gives_nothing() -> None:
 def test_a_dead_sensor_tells_nothing(wearer: dict, broken: str) -> None:
     whole = window(wearer, *wearer)
     value = {"nan": np.nan, "flat": 7.0, "zero": 0.0}[broken]
-    dead = {name: Stretch(s.samples * 0 + value, s.sample_rate_hz) for name, s in whole.streams.items()}
+    dead = {
+        name: Stretch(stretch.samples * 0 + value, stretch.sample_rate_hz)
+        for name, stretch in whole.streams.items()
+    }
     found = extract(WindowSignals(60.0, dead, NONE, NONE))
     assert found.quality <= quality.WEIGHTS["skin_temperature"] + 1e-9
     assert "heart" not in known(found.values)
