@@ -101,12 +101,14 @@ def test_temperature_undoes_overconfidence():
     assert fit_temperature(logits * 3, np.eye(7)[drawn]) == pytest.approx(3.0, rel=0.1)
 
 
-def test_answers_below_the_threshold_are_right_less_often_than_not():
+def test_the_threshold_is_where_confidence_promises_too_little():
     rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.2, 1.0, 5000)
-    right = rng.uniform(size=5000) < confidence
-    threshold = unknown_threshold(confidence, right)
-    assert right[confidence <= threshold].mean() < 0.5 < right[confidence > threshold].mean()
+    confidence = rng.uniform(0.2, 1.0, 20000)
+    right = rng.uniform(size=20000) < confidence
+    assert unknown_threshold(confidence, right) == pytest.approx(0.4, abs=0.05)
+    assert unknown_threshold(confidence, right, least=0.7) == pytest.approx(0.7, abs=0.05)
+    assert unknown_threshold(confidence, np.ones(20000, bool)) == 0.0
+    assert unknown_threshold(confidence[:5], right[:5]) == 0.0
 
 
 def test_the_schedule_warms_up_and_ends_at_nothing():
