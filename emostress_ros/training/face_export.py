@@ -116,7 +116,7 @@ def export(
     right = probabilities[known].argmax(1) == emotion[known].argmax(1)
     threshold = unknown_threshold(probabilities[known].max(1), right)
     card = build_card(net, options, folder, temperatures, len(faces), threshold)
-    _writebuild_card(folder, card)
+    write_card(folder, card)
     add_figures(folder, card, options.data)
     return folder
 
