@@ -155,7 +155,7 @@ def add_figures(folder: Path, card: dict[str, Any], data: Path) -> None:
             chance = 1 / len(LABELS)
             skill = max(0.0, (scored.uar - chance) / (1 - chance))
             card["reliability"]["emotion"] = round(skill, 4)
-    _writebuild_card(folder, card)
+    write_card(folder, card)
 
 
 def _figure(dataset: str, scored: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,6 +175,7 @@ def _figure(dataset: str, scored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _writebuild_card(folder: Path, card: Mapping[str, Any]) -> None:
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write ``model.yaml``."""
     text = yaml.safe_dump(dict(card), sort_keys=False, allow_unicode=True, width=96)
     (folder / "model.yaml").write_text(text, encoding="utf-8")

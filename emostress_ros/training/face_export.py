@@ -19,7 +19,7 @@ from emostress_ros.errors import DatasetError
 from emostress_ros.inference import Session
 from emostress_ros.training import common
 from emostress_ros.training.datasets.fer2013 import LABELS
-from emostress_ros.training.face_card import WIRE, add_figures, build_card
+from emostress_ros.training.face_card import WIRE, add_figures, build_card, write_card
 
 PARITY = 1e-4
 
