@@ -19,7 +19,6 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from emostress_ros.errors import BagError
-from emostress_ros.evaluation.bags.builder import BagSummary, write_bag
 from emostress_ros.evaluation.bags.messages import (
     AUDIO,
     COMPRESSED,
@@ -29,6 +28,7 @@ from emostress_ros.evaluation.bags.messages import (
     Record,
 )
 from emostress_ros.evaluation.bags.typestore import typestore
+from emostress_ros.evaluation.bags.writer import BagSummary, write_bag
 from emostress_ros.nodes.context import own_context
 from emostress_ros.nodes.replay_topic import message_class
 

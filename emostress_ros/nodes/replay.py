@@ -229,16 +229,22 @@ class Replay:
         topics = {}
         for name in wanted if wanted is not None else sorted(self.info.topics):
             msgtype = self.info.topics[name]
+            if msgtype in self.info.outdated:
+                self._skip(name, f"the bag has another definition of {msgtype}: build it again")
+                continue
             try:
                 topics[name] = ReplayTopic(self.node, self._graph_name(name), msgtype, self.options)
             except (ImportError, AttributeError):
-                self.skipped[name] = f"{msgtype} is not installed"
-                self.node.get_logger().warning(
-                    f"{name}: {self.info.counts[name]} messages skipped: {self.skipped[name]}"
-                )
+                self._skip(name, f"{msgtype} is not installed")
         if not topics:
-            raise BagError(f"{self.info.path}: holds nothing that can be published")
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped.items())
+            raise BagError(f"{self.info.path}: nothing in it can be published: {reasons}")
         return topics
+
+    def _skip(self, name: str, reason: str) -> None:
+        self.skipped[name] = reason
+        count = self.info.counts[name]
+        self.node.get_logger().warning(f"{name}: {count} messages skipped: {reason}")
 
     def _graph_name(self, topic: str) -> str:
         if topic in self.options.remaps:

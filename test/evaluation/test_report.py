@@ -10,9 +10,9 @@ import pytest
 
 from emostress_ros.affect import EMOTIONS, NANOSECONDS
 from emostress_ros.errors import BagError
-from emostress_ros.evaluation.bags.builder import write_bag
 from emostress_ros.evaluation.bags.messages import Record
 from emostress_ros.evaluation.bags.typestore import typestore
+from emostress_ros.evaluation.bags.writer import write_bag
 from emostress_ros.evaluation.report import DISCLAIMER, write_report
 from emostress_ros.evaluation.report_data import read_session
 

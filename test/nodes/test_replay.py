@@ -20,11 +20,12 @@ pytest.importorskip("emostress_ros.msg")
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError, GraphError, ParameterError
 from emostress_ros.evaluation.bags import messages
-from emostress_ros.evaluation.bags.builder import EPOCH_NS, build_bag, write_bag
+from emostress_ros.evaluation.bags.builder import EPOCH_NS, build_bag
 from emostress_ros.evaluation.bags.media import AudioBlock, VideoFrame
 from emostress_ros.evaluation.bags.messages import Record
 from emostress_ros.evaluation.bags.reader import bag_info, read_records
 from emostress_ros.evaluation.bags.replay_options import ReplayOptions, ReplaySummary
+from emostress_ros.evaluation.bags.writer import write_bag
 from emostress_ros.nodes.record import record
 from emostress_ros.nodes.replay import replay
 
@@ -192,7 +193,7 @@ def test_ctrl_c_leaves_a_whole_bag(bag, tmp_path, repository) -> None:
     out = tmp_path / "out"
     options = ["-o", str(out), "--raw", "--topics", "audio"]
     with subprocess.Popen([sys.executable, "-c", code, *options], cwd=repository) as program:
-        thread, _ = in_background(bag, ReplayOptions(rate=1.0, topics=["/audio"]))
+        thread, _ = in_background(bag, ReplayOptions(rate=4.0, topics=["/audio"]))
         thread.join()
         time.sleep(0.5)
         program.send_signal(signal.SIGINT)
@@ -203,5 +204,5 @@ def test_ctrl_c_leaves_a_whole_bag(bag, tmp_path, repository) -> None:
 def test_a_wearables_lead_in_goes_by_quickly(shared_data, tmp_path) -> None:
     e4 = shared_data / "physiology" / "wesad" / "S2" / "S2_E4_Data.zip"
     path = build_bag(tmp_path / "bag", wearable=e4, start_s=3818.0, duration_s=1.0).path
-    summary = replay(path, ReplayOptions(wait_s=0.0, lead_in_rate=30.0, tail_s=0.0))
-    assert 2.5 < summary.seconds < 6.0
+    summary = replay(path, ReplayOptions(wait_s=0.0, lead_in_rate=60.0, tail_s=0.0))
+    assert 1.8 < summary.seconds < 6.0

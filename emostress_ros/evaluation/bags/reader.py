@@ -20,9 +20,10 @@ from rosbags.typesys.store import Typestore
 
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError
-from emostress_ros.evaluation.bags.builder import LEAD_END_KEY
 from emostress_ros.evaluation.bags.messages import Record
 from emostress_ros.evaluation.bags.typestore import typestore
+from emostress_ros.evaluation.bags.writer import LEAD_END_KEY
+from emostress_ros.resources import PACKAGE
 
 try:  # newer rosbags read SQLite through apsw, older ones through the standard library
     from apsw import Error as SqliteError
@@ -47,6 +48,7 @@ class BagInfo:
         start_ns: time of the first message.
         end_ns: time of the last.
         lead_in_ns: how much of the beginning is a wearable's lead-in, played without pause.
+        outdated: types of this package whose definition has changed since the bag was made.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class BagInfo:
     start_ns: int
     end_ns: int
     lead_in_ns: int
+    outdated: frozenset[str] = frozenset()
 
     @property
     def duration_s(self) -> float:
@@ -99,7 +102,8 @@ def bag_info(path: Path | str) -> BagInfo:
             return BagInfo(Path(path), types, counts, 0, 0, 0)
         start_ns, end_ns = reader.start_time, reader.end_time - 1
         lead_in_ns = max(0, int(lead_end) - start_ns) if lead_end.isdigit() else 0
-        return BagInfo(Path(path), types, counts, start_ns, end_ns, lead_in_ns)
+        outdated = frozenset(c.msgtype for c in reader.connections if _outdated(c))
+        return BagInfo(Path(path), types, counts, start_ns, end_ns, lead_in_ns, outdated)
 
 
 def read_records(
@@ -136,7 +140,13 @@ def read_messages(path: Path | str, topics: Sequence[str] | None = None) -> Iter
     """
     with _reading(path) as reader:
         store = _store_for(reader, path)
-        for connection, log_ns, data in reader.messages(_chosen(reader, path, topics)):
+        chosen = _chosen(reader, path, topics)
+        for connection in filter(_outdated, chosen):
+            raise BagError(
+                f"{path}: {connection.topic} was recorded with another definition of "
+                f"{connection.msgtype}; record or build the bag again"
+            )
+        for connection, log_ns, data in reader.messages(chosen):
             try:
                 message = store.deserialize_cdr(data, connection.msgtype)
             except (SerdeError, KeyError) as error:
@@ -183,6 +193,14 @@ def _reading(path: Path | str) -> Iterator[Reader]:
         raise BagError(f"{path}: the bag is damaged: {error or type(error).__name__}") from error
     finally:
         reader.close()
+
+
+def _outdated(connection: Connection) -> bool:
+    """Whether the bag's definition of one of this package's types is another than ours."""
+    ours = connection.msgtype.startswith(f"{PACKAGE}/")
+    if not ours or not connection.digest or connection.msgtype not in typestore().fielddefs:
+        return False
+    return bool(connection.digest != typestore().hash_rihs01(connection.msgtype))
 
 
 def _chosen(reader: Reader, path: Path | str, topics: Sequence[str] | None) -> list[Connection]:

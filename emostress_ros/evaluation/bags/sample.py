@@ -19,11 +19,12 @@ import numpy.typing as npt
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError, MissingExtraError, ModelError
 from emostress_ros.evaluation.bags import messages
-from emostress_ros.evaluation.bags.builder import EPOCH_NS, LEAD_S, BagSummary, write_bag
+from emostress_ros.evaluation.bags.builder import EPOCH_NS, LEAD_S
 from emostress_ros.evaluation.bags.media import CHUNK_MS, AudioBlock, VideoFrame
 from emostress_ros.evaluation.bags.speech import RATE, speak
 from emostress_ros.evaluation.bags.transcript import Line
 from emostress_ros.evaluation.bags.wearable import CHUNK_S, WearableBlock
+from emostress_ros.evaluation.bags.writer import BagSummary, write_bag
 from emostress_ros.inference.packaged import packaged_file
 
 NOTICE = (

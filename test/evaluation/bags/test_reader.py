@@ -53,3 +53,13 @@ def test_metadata_that_is_not_yaml(bag: Path) -> None:
     (bag / "metadata.yaml").write_text("{ [")
     with pytest.raises(BagError, match="not a bag that can be read"):
         bag_info(bag)
+
+
+def test_a_bag_of_another_definition_is_refused(bag: Path) -> None:
+    metadata = bag / "metadata.yaml"
+    text = metadata.read_text()
+    ours = text.index("RIHS01_", text.index("AudioChunk"))
+    metadata.write_text(text[: ours + 7] + "0" * 64 + text[ours + 71 :])
+    assert bag_info(bag).outdated == {"emostress_ros/msg/AudioChunk"}
+    with pytest.raises(BagError, match="another definition of emostress_ros/msg/AudioChunk"):
+        list(read_messages(bag, ["/audio"]))
