@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "bag": "make a bag from media and wearables",
     "replay": "publish a bag's topics",
     "record": "write a bag from live topics",
+    "report": "write an HTML report of a recorded bag",
     "source": "publish a webcam, a microphone or a heart-rate strap",
     "models": "list the models and their figures",
     "score": "score a shipped model on a labelled data set",
