@@ -22,7 +22,7 @@ from emostress_ros.training.datasets.speech_clips import (
     person_folds,
 )
 from emostress_ros.training.voice_card import LABEL_MAP, write_card
-from emostress_ros.training.voice_data import VARIANTS, Material, material
+from emostress_ros.training.voice_data import VARIANTS, Material, cache_key, material
 from emostress_ros.training.voice_export import DeployedVoiceNet, export
 from emostress_ros.training.voice_fit import (
     FitOptions,
@@ -38,7 +38,9 @@ from emostress_ros.training.voice_pretrained import load_pretrained
 
 FOLDS = 5
 TESS_STRIDE = 4
-"""Every fourth clip of TESS is learned from: two voices must not outweigh twenty."""
+"""Every fourth clip of TESS is learned from and scored."""
+TESS_IMPORTANCE = 0.2
+"""Weight of a TESS clip in the loss: two voices must not outweigh twenty."""
 FloatArray = npt.NDArray[np.floating]
 
 
@@ -117,9 +119,16 @@ def load_corpus(data: Path, cache: Path, seed: int, *, progress: bool) -> Corpus
         variants.append(Material(lower, [row for half in halves for row in half.frames]))
     names = [clip.label for clip in parts[0]] + [tess.RAVDESS_OF[c.label] for c in parts[1]]
     labels = np.array([ravdess.LABELS.index(name) for name in names], dtype=np.int64)
-    pooled = pooled_at_start(net.blocks[-1], variants, progress=progress)
+    clips = [*parts[0], *parts[1]]
+    pooled = _cached_pooled(net, variants, cache / f"voice-pooled-{cache_key(clips)}.npy", progress)
     from_ravdess = np.arange(len(labels)) < len(parts[0])
-    return Corpus([*parts[0], *parts[1]], labels, from_ravdess, variants, pooled, net)
+    return Corpus(clips, labels, from_ravdess, variants, pooled, net)
+
+
+def _cached_pooled(net: VoiceNet, variants: list[Material], file: Path, progress: bool) -> Tensor:
+    if not file.is_file():
+        np.save(file, pooled_at_start(net.blocks[-1], variants, progress=progress).numpy())
+    return torch.from_numpy(np.load(file))
 
 
 def cross_validate(
@@ -210,7 +219,9 @@ def _fit(
 ) -> Iterator[tuple[float, UpperPart]]:
     block = corpus.net.blocks[-1]
     classes = len(ravdess.LABELS)
-    return fit(block, corpus.pooled, corpus.variants, corpus.labels, index, classes, options)
+    importance = np.where(corpus.ravdess, 1.0, TESS_IMPORTANCE)
+    return fit(block, corpus.pooled, corpus.variants, corpus.labels, index, classes, options,
+               importance)  # fmt: skip
 
 
 def _predict(

@@ -44,7 +44,7 @@ def speech_of(
     clips: Sequence[SpeechClip], cache: Path, *, progress: bool = True
 ) -> list[Float32Array]:
     """Return the stretch of speech of every clip at 16 kHz, trimmed as the front end would."""
-    file = cache / f"voice-speech-{_key(clips)}.npz"
+    file = cache / f"voice-speech-{cache_key(clips)}.npz"
     if not file.is_file():
         vad, config, speech = SileroVad(), VoiceConfig(), []
         with progress_bar(len(clips), "finding speech", enabled=progress) as advance:
@@ -59,7 +59,8 @@ def speech_of(
         return np.split(held["samples"], np.cumsum(held["length"])[:-1])
 
 
-def _key(clips: Sequence[SpeechClip], *more: object) -> str:
+def cache_key(clips: Sequence[SpeechClip], *more: object) -> str:
+    """Return a hash of clips and of what else a cached file depends on."""
     names = "\n".join(f"{clip.person} {clip.path.name}" for clip in clips)
     return hashlib.sha256(f"{names}\n{more}".encode()).hexdigest()[:16]
 
@@ -111,7 +112,7 @@ def material(
         seed: of the noise.
         progress: show a bar.
     """
-    file = cache / f"voice-{variant}-{_key(clips, variant, seed)}.npz"
+    file = cache / f"voice-{variant}-{cache_key(clips, variant, seed)}.npz"
     if not file.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(seed)

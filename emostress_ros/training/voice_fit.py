@@ -42,7 +42,7 @@ class FitOptions:
     head_epochs: int = 30
     block_epochs: int = 0
     batch: int = 64
-    head_rate: float = 1e-3
+    head_rate: float = 3e-3
     block_rate: float = 1e-4
     weight_decay: float = 0.05
     mixup: float = 0.4
@@ -109,6 +109,7 @@ def fit(
     index: IntArray,
     classes: int,
     options: FitOptions,
+    importance: npt.NDArray[np.floating] | None = None,
 ) -> Iterator[tuple[float, UpperPart]]:
     """Train head, then block and head; yields (loss, network) after every epoch.
 
@@ -120,6 +121,7 @@ def fit(
         index: clips to learn from.
         classes: number of classes.
         options: of the training.
+        importance: (N,) weight of every clip in the loss; 1 when not given.
     """
     rng = seed_everything(options.seed)
     upper = UpperPart(block, classes)
@@ -127,14 +129,16 @@ def fit(
     upper.head.mean.copy_(pooled[0].mean(0))
     upper.head.scale.copy_(pooled[0].std(0) + 1e-3)
     target = functional.one_hot(torch.from_numpy(labels[index]), classes).float()
-    weight = _class_weights(labels[index], classes)
+    if importance is not None:
+        target = target * torch.from_numpy(importance[index]).float()[:, None]
+    weight = _class_weights(target)
     yield from _fit_head(upper, pooled, target, weight, options, rng)
     yield from _fit_block(upper, variants, index, target, weight, options, rng)
 
 
-def _class_weights(labels: IntArray, classes: int) -> Tensor:
-    count = np.bincount(labels, minlength=classes)
-    return torch.tensor(len(labels) / (classes * np.maximum(count, 1)), dtype=torch.float32)
+def _class_weights(target: Tensor) -> Tensor:
+    mass = target.sum(dim=0).clamp_min(1e-3)
+    return mass.sum() / (target.shape[1] * mass)
 
 
 def _fit_head(
@@ -199,7 +203,8 @@ def _step(
         rows = share * rows + (1.0 - share) * rows[other]
         target = share * target + (1.0 - share) * target[other]
     _, logits = upper.head.members(rows)
-    loss = -(logits.log_softmax(-1) * (target * weight)).sum(-1).mean()
+    mass = (target * weight).sum() + 1e-6
+    loss = -(logits.log_softmax(-1) * (target * weight)).sum() / (mass * len(logits))
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(upper.parameters(), 5.0)

@@ -29,35 +29,30 @@ class StreamClock:
     _received: int = 0
     _anchor_sample: int = 0
 
-    def accept(self, stamp_ns: int, count: int, rate_hz: int) -> bool:
-        """Take a chunk; return False where it does not continue the stream (then it restarts).
+    def continues(self, stamp_ns: int, rate_hz: int) -> bool:
+        """Return whether a chunk follows the one before; counts it where it does not.
 
         Args:
             stamp_ns: of the chunk's first sample.
-            count: samples a channel.
-            rate_hz: of the samples.
+            rate_hz: of its samples.
 
         Raises:
             StampError: a negative stamp.
         """
         if stamp_ns < 0:
             raise StampError(f"stamp must be >= 0 ns; got {stamp_ns}")
-        continues = self._continues(stamp_ns, rate_hz)
-        if not continues:
-            self._received, self._rate_hz = 0, rate_hz
-        self._anchor_ns, self._anchor_sample = stamp_ns, self._received
-        self._received += count
-        return continues
-
-    def _continues(self, stamp_ns: int, rate_hz: int) -> bool:
         if self._received == 0 or rate_hz != self._rate_hz:
             return False
         late_ns = stamp_ns - self.stamp_of(self._received / rate_hz)
-        if abs(late_ns) <= self.tolerance_ns:
-            return True
-        self.gaps += late_ns > 0
-        self.rewinds += late_ns < 0
-        return False
+        self.gaps += late_ns > self.tolerance_ns
+        self.rewinds += late_ns < -self.tolerance_ns
+        return abs(late_ns) <= self.tolerance_ns
+
+    def accept(self, stamp_ns: int, count: int, rate_hz: int) -> None:
+        """Take a chunk of ``count`` samples a channel; it anchors the clock."""
+        self._rate_hz = rate_hz
+        self._anchor_ns, self._anchor_sample = stamp_ns, self._received
+        self._received += count
 
     def stamp_of(self, seconds: float) -> int:
         """Return the stamp of the moment ``seconds`` after the stream's first sample."""

@@ -108,9 +108,11 @@ class VoicePipeline:
         mono = to_mono(samples)
         if len(mono) == 0:
             return []
-        if not self.clock.accept(stamp_ns, len(mono), rate):
-            self._restart(rate)
         found = []
+        if not self.clock.continues(stamp_ns, rate):
+            found += self.flush()  # what was said before the samples were lost
+            self._restart(rate)
+        self.clock.accept(stamp_ns, len(mono), rate)
         # Second by second, so that a long chunk never outruns the ring buffers.
         for begin in range(0, len(mono), rate):
             found += self._advance(mono[begin : begin + rate])
@@ -123,7 +125,6 @@ class VoicePipeline:
 
     def reset(self) -> None:
         """Forget the stream; models and counters stay."""
-        self.clock.reset()
         self._restart(SAMPLE_RATE_HZ)
 
     def _restart(self, rate: int) -> None:
@@ -132,6 +133,7 @@ class VoicePipeline:
         parts = (self._resampler, self._vad, self._segmenter, self._noise, self._mel, self._pitch)
         for part in (*parts, self._wave, self._mel_rows, self._prosody_rows):
             part.reset()
+        self.clock.reset()
         self._judged = 0
 
     def _advance(self, mono: npt.NDArray[np.float64]) -> list[VoiceObservation]:

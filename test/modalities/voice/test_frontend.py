@@ -124,6 +124,7 @@ def test_a_lost_chunk_is_counted_and_never_bridged(pipeline, speech) -> None:
             found += pipeline.process(chunk, 16_000, stamp)
     lost_from, lost_to = START + 2 * SECOND, START + round(2.1 * SECOND)
     assert pipeline.clock.gaps == 1
+    assert [item.is_final for item in found] == [True, True]
     assert all(item.end_ns <= lost_from or item.start_ns >= lost_to for item in found)
 
 
@@ -133,6 +134,13 @@ def test_a_looping_bag_starts_afresh(pipeline, speech) -> None:
     again = hear(pipeline, waveform)
     assert pipeline.clock.rewinds == 1 and pipeline.clock.gaps == 0
     assert [item.end_ns for item in again] == [item.end_ns for item in first]
+
+
+def test_speech_that_a_loop_cuts_off_is_still_told(pipeline, speech) -> None:
+    cut_off = framed(speech(1.5))[: 2 * 16_000]
+    found = hear(pipeline, cut_off) + hear(pipeline, cut_off)
+    assert len(found) == 1 and found[0].is_final
+    assert found[0].end_ns <= START + 2 * SECOND
 
 
 def test_jitter_and_drift_of_stamps_lose_nothing(pipeline, speech) -> None:
