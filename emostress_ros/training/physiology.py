@@ -1,14 +1,14 @@
 """Train the stress models of a wrist-worn wearable: `emostress train physiology`.
 
-Every figure is leave-one-subject-out: the model that judges a person never saw that person. The
-calibration is fitted on those held-out answers, the shipped weights on everybody.
+The model that judges a person never saw that person: eleven folds, each of which leaves out one
+person of WESAD and two or three of Stress-Predict. The calibration is fitted on those held-out
+answers, the shipped weights on everybody.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,62 +16,34 @@ import numpy as np
 
 from emostress_ros.metrics import Score, score_predictions
 from emostress_ros.modalities.physiology import PhysiologyConfig
-from emostress_ros.modalities.physiology.features import FEATURES, NAMES
 from emostress_ros.training.datasets import stress_predict, wesad
-from emostress_ros.training.datasets.wearable_stress import REST_S, label_windows
-from emostress_ros.training.physiology_boost import Blend, BlendSettings, fit_blend
+from emostress_ros.training.physiology_boost import Blend, fit_blend
 from emostress_ros.training.physiology_card import CardFacts, write_card
 from emostress_ros.training.physiology_data import SubjectFeatures, all_features
-from emostress_ros.training.physiology_export import export_blend, sensor_groups
+from emostress_ros.training.physiology_export import export_blend
 from emostress_ros.training.physiology_fit import (
     Array,
     Windows,
     fit_temperature,
-    leave_one_out,
+    held_out,
     sigmoid,
+    subject_folds,
 )
 from emostress_ros.training.physiology_plot import plot_subjects
+from emostress_ros.training.physiology_variants import (
+    BOTH,
+    NO_PAST,
+    VARIANTS,
+    WEARABLES,
+    Variant,
+    blend_settings,
+    every_wearable,
+    windows,
+)
 
 LABELS = ("calm", "stressed")
-_TRAIN_EVERY_S = 15.0
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One model to make.
-
-    Attributes:
-        name: of its folder.
-        rest: whether it reads against the resting baseline.
-        datasets: what it learns from.
-        licence: of the weights.
-    """
-
-    name: str
-    rest: bool
-    datasets: tuple[str, ...]
-    licence: str
-
-    @property
-    def views(self) -> dict[str, list[str]]:
-        """View to its features, in the order of the model's inputs."""
-        own = "relative" if self.rest else "values"
-        # The amplitude of a pulse depends on the sensor: without a rest it means nothing.
-        absolute = [f.name for f in FEATURES if self.rest or f.name not in _SENSOR_BOUND]
-        return {own: absolute, "rank": list(NAMES), "change": list(NAMES)}
-
-
-_SENSOR_BOUND = ("pulse_amplitude",)
-_BOTH = ("wesad", "stress_predict")
-_NON_COMMERCIAL = (
-    "weights: Apache-2.0 for academic, non-commercial use only (they are learned from WESAD)"
-)
-VARIANTS = (
-    Variant("physiology_wrist_rest", True, _BOTH, _NON_COMMERCIAL),
-    Variant("physiology_wrist", False, _BOTH, _NON_COMMERCIAL),
-    Variant("physiology_wrist_permissive_rest", True, ("stress_predict",), "Apache-2.0"),
-    Variant("physiology_wrist_permissive", False, ("stress_predict",), "Apache-2.0"),
-)
+_TRAIN_EVERY_S = 30.0
+_FOLDS = 11
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,47 +70,35 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=[v.name for v in VARIANTS], help="only this model")
     parser.add_argument("--ridge", type=float, default=300.0, help="of the logistic part")
     parser.add_argument("--rounds", type=int, default=100, help="trees of one boosting")
-    parser.add_argument("--seeds", type=int, default=2, help="boostings averaged; 0: none")
+    parser.add_argument("--seeds", type=int, default=1, help="boostings averaged; 0: none")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     return parser.parse_args(argv)
 
 
 def train(variant: Variant, features: Sequence[SubjectFeatures], args: argparse.Namespace) -> None:
-    """Judge one variant leave-one-subject-out, fit it on all and write its folder."""
-    settings = _settings(variant, args)
+    """Judge one variant on held-out persons, fit it on all and write its folder."""
+    settings = blend_settings(variant, args)
     own = [f for f in features if f.subject.dataset in variant.datasets]
     training = {f.subject.key: windows(f, variant, _TRAIN_EVERY_S) for f in own}
     test = {f.subject.key: windows(f, variant, PhysiologyConfig().window_s) for f in own}
     fit = partial(fit_blend, settings=settings)
-    logits = leave_one_out(training, test, fit, partial(_progress, text=variant.name))
+    folds = subject_folds(list(test), _FOLDS)
+    views = {key: every_wearable(w, settings) for key, w in test.items()}
+    every = held_out(training, views, _progress(folds, variant.name), fit)
+    logits = {key: logit[: len(test[key].stress)] for key, logit in every.items()}
     temperature, shift = calibrate(test, logits)
     model = fit(list(training.values())).calibrated(temperature, shift)
-    held_out = {key: logit / temperature + shift for key, logit in logits.items()}
-    scores = {name: judge(test, held_out, name) for name in variant.datasets}
+    honest = {key: logit / temperature + shift for key, logit in logits.items()}
+    scores = {name: judge(test, honest, name) for name in variant.datasets}
     _print(variant, scores)
-    unseen = [name for name in _BOTH if name not in variant.datasets]
+    unseen = [name for name in BOTH if name not in variant.datasets]
     foreign = {name: cross(model, features, variant, name) for name in unseen}
     foreign = foreign or cross_figures(training, test, fit)
-    _write(variant, model, scores, foreign, training, args)
+    wearables = _wearable_scores(test, every, (temperature, shift), variant)
+    _print(variant, wearables)
+    _write(variant, model, {**scores, **wearables}, foreign, training, args)
     if variant.name == VARIANTS[0].name:
-        plot_subjects(test, held_out, args.figures / "physiology_loso.png")
-
-
-def windows(features: SubjectFeatures, variant: Variant, every_s: float) -> Windows:
-    """Labelled windows of one person as a variant sees them."""
-    from_s = features.subject.rest_start_s + REST_S if variant.rest else 0.0
-    chosen = label_windows(
-        features.subject.segments, features.end_s,
-        window_s=PhysiologyConfig().window_s, every_s=every_s, from_s=from_s,
-    )  # fmt: skip
-    inputs = [
-        features.views[view][chosen.index][:, [NAMES.index(name) for name in names]]
-        for view, names in variant.views.items()
-    ]
-    joined = np.concatenate(inputs, axis=1).astype(np.float64)
-    # A window in which no sensor spoke is not judged; see evaluation/score_physiology.py.
-    heard = np.isfinite(joined).any(axis=1)
-    return Windows(features.subject.key, joined[heard], chosen.stress[heard])
+        plot_subjects(test, honest, args.figures / "physiology_loso.png")
 
 
 def calibrate(test: dict[str, Windows], logits: dict[str, Array]) -> tuple[float, float]:
@@ -183,7 +143,7 @@ def cross_figures(
 ) -> dict[str, Score]:
     """Trained on the other set alone: the figures on each set that the model never saw."""
     figures = {}
-    for dataset in _BOTH:
+    for dataset in BOTH:
         others = [w for key, w in training.items() if not key.startswith(f"{dataset}/")]
         unseen = {key: w for key, w in test.items() if key.startswith(f"{dataset}/")}
         model = fit(others)
@@ -193,12 +153,23 @@ def cross_figures(
     return figures
 
 
-def _settings(variant: Variant, args: argparse.Namespace) -> BlendSettings:
-    columns = [NAMES.index(name) for names in variant.views.values() for name in names]
-    groups = sensor_groups([feature.channel for feature in FEATURES])[columns]
-    return BlendSettings(
-        ridge=args.ridge, groups=groups, rounds=args.rounds, seeds=args.seeds, seed=args.seed
-    )
+def _wearable_scores(
+    test: dict[str, Windows],
+    every: dict[str, Array],
+    calibration: tuple[float, float],
+    variant: Variant,
+) -> dict[str, Score]:
+    """Figures of each poorer wearable on each data set."""
+    scores = {}
+    for number, wearable in enumerate([*WEARABLES, NO_PAST], start=1):
+        logits = {}
+        for key, windows_ in test.items():
+            size = len(windows_.stress)
+            raw = every[key][number * size : (number + 1) * size]
+            logits[key] = raw / calibration[0] + calibration[1]
+        for dataset in variant.datasets:
+            scores[f"{dataset}, {wearable}"] = judge(test, logits, dataset)
+    return scores
 
 
 def _write(
@@ -234,13 +205,13 @@ def _print(variant: Variant, scores: dict[str, Score]) -> None:
     for name, score in scores.items():
         low, high = score.extra["ci95"]["uar"]
         print(
-            f"{variant.name} on {name}, leave one subject out: n {score.n}, "
+            f"{variant.name} on {name}, persons never seen: n {score.n}, "
             f"accuracy {score.accuracy:.3f}, balanced {score.balanced_accuracy:.3f} "
             f"[{low:.3f}, {high:.3f}], ECE {score.ece:.3f}"
         )
 
 
-def _progress(items: Iterable[str], text: str) -> Iterable[str]:
+def _progress(folds: list[list[str]], text: str) -> Iterable[list[str]]:
     from rich.progress import track
 
-    return track(list(items), description=text)
+    return track(folds, description=text)

@@ -171,6 +171,11 @@ def sensor_groups(channels: Sequence[str]) -> npt.NDArray[np.int64]:
 
     What comes from the pulse wave and from the heart is hidden together: one sensor makes both.
     """
+    names = sensor_names(channels)
     sensors = ["heart" if channel == "pulse" else channel for channel in channels]
-    names = sorted(set(sensors))
     return np.array([names.index(name) for name in sensors], np.int64)
+
+
+def sensor_names(channels: Sequence[str]) -> list[str]:
+    """Names of the sensors in the order of their numbers."""
+    return sorted({"heart" if channel == "pulse" else channel for channel in channels})

@@ -99,7 +99,7 @@ def fit_logistic(
     inputs = start.standardise(np.concatenate([person.features for person in shown]))
     stress = np.concatenate([person.stress for person in shown]).astype(np.float64)
     if copies:
-        weights = np.concatenate([weights, hidden * weights])
+        weights = np.concatenate([weights, hidden * sample_weights(copies)])
     return _newton(start, inputs, stress, weights, ridge)
 
 
@@ -139,26 +139,42 @@ class Model(Protocol):
         ...
 
 
-def leave_one_out(
+def held_out(
     training: Mapping[str, Windows],
     test: Mapping[str, Windows],
+    folds: Iterable[Sequence[str]],
     fit: Callable[[Sequence[Windows]], Model],
-    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> dict[str, Array]:
     """Logits of every test person's windows from a model that never saw that person.
 
     Args:
         training: person to training windows.
         test: person to windows that are judged.
+        folds: persons that are left out together.
         fit: makes a model of training persons.
-        progress: wraps the loop over `test`.
     """
-    logits = {}
-    for name in progress(test):
-        others = [windows for person, windows in training.items() if person != name]
-        check_disjoint(others, [test[name]])
-        logits[name] = fit(others).logit(test[name].features)
+    logits: dict[str, Array] = {}
+    for fold in folds:
+        others = [windows for person, windows in training.items() if person not in fold]
+        check_disjoint(others, [test[person] for person in fold])
+        model = fit(others)
+        logits |= {person: model.logit(test[person].features) for person in fold}
     return logits
+
+
+def subject_folds(persons: Sequence[str], most: int) -> list[list[str]]:
+    """Folds by person, each with about as many persons of every data set.
+
+    Args:
+        persons: keys `dataset/subject`.
+        most: folds at most; never more than the smallest data set has persons, so that each fold
+            leaves out exactly one of them.
+    """
+    sets: dict[str, list[str]] = {}
+    for person in persons:
+        sets.setdefault(person.split("/")[0], []).append(person)
+    count = min(most, *(len(members) for members in sets.values()))
+    return [[p for members in sets.values() for p in members[k::count]] for k in range(count)]
 
 
 def check_disjoint(training: Sequence[Windows], test: Sequence[Windows]) -> None:
@@ -177,7 +193,8 @@ def fit_temperature(
 ) -> tuple[float, float]:
     """Temperature and shift that make held-out logits honest (Platt 1999; Guo et al. 2017)."""
     design = np.c_[logits, np.ones(len(logits))]
-    beta = np.array([1.0, 0.0])
+    # From zero Newton converges; from the logits as they are it can overshoot.
+    beta = np.zeros(2)
     for _ in range(50):
         p = sigmoid(design @ beta)
         gradient = design.T @ (weights * (p - stress))
