@@ -2,7 +2,7 @@
 
 The encoder is that of Jeffries et al., "Moonshine: Speech Recognition for Live Transcription and
 Voice Commands" (2024), cut after its third block: the lower blocks of a recogniser carry how
-something is said, the upper ones what is said.  Its weights start from the MIT-licensed
+something is said, the upper ones what is said.  Its weights are those of the MIT-licensed
 ``tiny-en`` model, which the pip package ``moonshine-voice==0.0.73`` brings; see
 :mod:`emostress_ros.training.voice_pretrained`.  Statistics pooling: Snyder et al., "X-vectors",
 ICASSP 2018.
