@@ -56,8 +56,8 @@ def write_card(
             "stress": None,
         },
         "threshold_unknown": 0.35,
-        "licence": "head: CC-BY-NC-SA-4.0 (learned from non-commercial recordings); stem and blocks: "
-        "MIT, copyright Moonshine AI, see LICENSE.moonshine",
+        "licence": "head: CC-BY-NC-SA-4.0 (learned from non-commercial recordings); stem and "
+        "blocks: MIT, copyright Moonshine AI, see LICENSE.moonshine",
         "data": _data(),
         "training": {
             "command": _COMMAND,
@@ -108,7 +108,8 @@ def _data() -> list[dict[str, Any]]:
         {"name": "TESS, every fourth clip", "licence": "CC BY-NC-ND 4.0", "persons": 2,
          "use": "training"},
         {"name": f"Moonshine tiny-en encoder ({SOURCE['distribution']} 0.0.73)", "licence": "MIT",
-         "persons": None, "use": "stem and first three blocks, as published, rounded to half precision"},
+         "persons": None,
+         "use": "stem and first three blocks, as published, rounded to half precision"},
     ]  # fmt: skip
 
 
