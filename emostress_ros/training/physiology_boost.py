@@ -1,7 +1,7 @@
 """Gradient-boosted trees beside the logistic model: what a line cannot say (scikit-learn).
 
-The blend's logit is the mean of the two. Trees see a missing feature as missing and send it down
-the branch that served best in training.
+The blend's logit is the weighted mean of the two. Trees see a missing feature as missing and send
+it down the branch that served best in training.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from emostress_ros.training.physiology_fit import (
     sample_weights,
     sigmoid,
 )
+
+TREES_SHARE = 1.0 / 3.0
+"""Weight of the trees: more of them serves Stress-Predict, less of them WESAD."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Blend:
         if not self.boosters:
             return linear / self.temperature + self.shift
         trees = np.mean([b.decision_function(features) for b in self.boosters], axis=0)
-        return 0.5 * (linear + trees) / self.temperature + self.shift
+        both = (1.0 - TREES_SHARE) * linear + TREES_SHARE * trees
+        return both / self.temperature + self.shift
 
     def predict(self, features: Array) -> Array:
         """Probability of stress, shape (n,)."""

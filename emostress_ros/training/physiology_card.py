@@ -105,7 +105,7 @@ def _card(facts: CardFacts, folder: Path) -> dict[str, Any]:
             "command": f"emostress train physiology --data DATA --only {facts.name}",
             "seed": facts.seed,
             "split": _SPLIT + "; all subjects for the weights",
-            "model": "mean logit of a ridge logistic regression and gradient-boosted trees",
+            "model": "two thirds a ridge logistic regression, one third gradient-boosted trees",
         },
         "figures": _figures(facts),
         "limits": _LIMITS,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.training.physiology_boost import Blend
+from emostress_ros.training.physiology_boost import TREES_SHARE, Blend
 from emostress_ros.training.physiology_fit import CLIP
 
 _OPSETS = (("", 17), ("ai.onnx.ml", 3))
@@ -50,7 +50,7 @@ def _graph(model: Blend) -> Any:
         "high": np.float32(CLIP),
         "weights": model.logistic.weights[:, None],
         "bias": np.array([model.logistic.bias]),
-        "slope": np.float32((0.5 if model.boosters else 1.0) / model.temperature),
+        "slope": np.float32((1.0 - _trees_share(model)) / model.temperature),
         "shift": np.float32(model.shift),
         "flat": np.array([-1], np.int64),
     }
@@ -79,6 +79,10 @@ def _graph(model: Blend) -> Any:
     )
 
 
+def _trees_share(model: Blend) -> float:
+    return TREES_SHARE if model.boosters else 0.0
+
+
 def _tree_nodes(model: Blend, constants: dict[str, Any]) -> list[Any]:
     """The trees: a missing feature becomes NaN, which each tree sends its own way."""
     from onnx import helper
@@ -98,7 +102,8 @@ def _tree_nodes(model: Blend, constants: dict[str, Any]) -> list[Any]:
 
 
 def _tree_attributes(boosters: Sequence[Any]) -> dict[str, Any]:
-    """Attributes of a TreeEnsembleRegressor whose output is the mean raw score."""
+    """Attributes of a TreeEnsembleRegressor: the mean raw score, weighed against the line's."""
+    ratio = TREES_SHARE / (1.0 - TREES_SHARE)
     nodes: dict[str, list[Any]] = {
         f"nodes_{key}": []
         for key in (
@@ -114,11 +119,11 @@ def _tree_attributes(boosters: Sequence[Any]) -> dict[str, Any]:
             leaf = bool(node["is_leaf"])
             _append(nodes, "nodes_", number, place, _node(node, leaf))
             if leaf:
-                weight = float(node["value"]) / len(boosters)
+                weight = ratio * float(node["value"]) / len(boosters)
                 leaves["target_treeids"].append(number)
                 leaves["target_nodeids"].append(place)
                 leaves["target_weights"].append(weight)
-    base = float(np.mean([booster._baseline_prediction for booster in boosters]))
+    base = ratio * float(np.mean([booster._baseline_prediction for booster in boosters]))
     return {
         **nodes,
         **leaves,

@@ -38,7 +38,9 @@ def decompose(eda_us: np.ndarray, sample_rate_hz: float) -> tuple[np.ndarray, np
 def responses(smooth_us: np.ndarray, sample_rate_hz: float) -> np.ndarray:
     """Amplitudes of the skin conductance responses: shape (responses,), microsiemens."""
     peaks, found = signal.find_peaks(
-        smooth_us, prominence=SCR_MIN_US, distance=max(1, round(SCR_MIN_GAP_S * sample_rate_hz)),
+        smooth_us,
+        prominence=SCR_MIN_US,
+        distance=max(1, round(SCR_MIN_GAP_S * sample_rate_hz)),
         wlen=round(20.0 * sample_rate_hz) | 1,
     )
     if len(peaks) == 0:

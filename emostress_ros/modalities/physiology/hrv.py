@@ -88,7 +88,7 @@ def _troughs(filtered: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     """Index of the lowest sample between each peak and the one before."""
     starts = np.r_[max(0, 2 * peaks[0] - peaks[1]), peaks[:-1]]
     blocks = zip(starts, peaks, strict=True)
-    return np.asarray([start + int(np.argmin(filtered[start : peak + 1])) for start, peak in blocks])
+    return np.asarray([a + int(np.argmin(filtered[a : peak + 1])) for a, peak in blocks])
 
 
 def _vertex(filtered: np.ndarray, peaks: np.ndarray) -> np.ndarray:
@@ -164,6 +164,8 @@ def _spectrum(ends_s: np.ndarray, ibi_ms: np.ndarray) -> dict[str, float]:
     high = float(power[in_high].sum() * step)
     total = max(low + high, 1e-9)
     return {
-        "lf": low, "hf": high, "lf_share": low / total,
+        "lf": low,
+        "hf": high,
+        "lf_share": low / total,
         "breath_hz": float((hz[in_high] * power[in_high]).sum() / max(power[in_high].sum(), 1e-9)),
     }

@@ -32,8 +32,6 @@ def motion_figures(acceleration_g: np.ndarray, sample_rate_hz: float) -> dict[st
     hz = np.fft.rfftfreq(len(moving), 1.0 / sample_rate_hz)
     scale = 2.0 / len(moving) ** 2
     for (low, high), name in zip(_BANDS_HZ, _BAND_NAMES, strict=True):
-        found[f"motion_{name}"] = float(
-            np.sqrt(spectrum[(hz >= low) & (hz < high)].sum() * scale)
-        )
+        found[f"motion_{name}"] = float(np.sqrt(spectrum[(hz >= low) & (hz < high)].sum() * scale))
     found["turned"] = float(np.linalg.norm(acceleration_g.std(axis=0)))
     return found

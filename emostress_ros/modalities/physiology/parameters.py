@@ -12,9 +12,7 @@ from emostress_ros.parameters import Config, parameter
 class PhysiologyConfig(Config):
     """How physiology is cut into windows, judged and read."""
 
-    window_s: float = parameter(
-        60.0, "Length of a window.", minimum=20.0, maximum=300.0, unit="s"
-    )
+    window_s: float = parameter(60.0, "Length of a window.", minimum=20.0, maximum=300.0, unit="s")
     step_s: float = parameter(
         5.0, "Time from one embedding to the next.", minimum=0.5, maximum=60.0, unit="s"
     )
@@ -30,19 +28,21 @@ class PhysiologyConfig(Config):
     silent_s: float = parameter(
         15.0,
         "A signal silent for this long is no longer waited for.",
-        minimum=1.0, maximum=300.0, unit="s",
+        minimum=1.0,
+        maximum=300.0,
+        unit="s",
     )
     history_s: float = parameter(
         7200.0,
         "How much of a person's past the present is read against.",
-        minimum=0.0, maximum=86400.0, unit="s",
+        minimum=0.0,
+        maximum=86400.0,
+        unit="s",
     )
     baseline_s: float = parameter(
         120.0, "Length of a resting baseline.", minimum=30.0, maximum=3600.0, unit="s"
     )
-    model: str = parameter(
-        "physiology_wrist", "Model for a person whose rest is not known."
-    )
+    model: str = parameter("physiology_wrist", "Model for a person whose rest is not known.")
     model_rest: str = parameter(
         "physiology_wrist_rest",
         "Model for a person with a resting baseline; empty: always the other one.",

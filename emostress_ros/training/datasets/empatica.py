@@ -109,8 +109,8 @@ def read_e4(path: Path | str) -> E4Recording:
         for name, signal, unit, rate, channels in _FILES
         if name in texts
     }
-    start = signals["bvp"].start_ns if "bvp" in signals else min(
-        s.start_ns for s in signals.values()
+    start = (
+        signals["bvp"].start_ns if "bvp" in signals else min(s.start_ns for s in signals.values())
     )
     stamps, intervals = _ibi(f"{path}:IBI.csv", texts.get("IBI.csv", b""))
     name = path.stem if path.is_file() else path.name
@@ -159,8 +159,9 @@ def _numbers(where: str, text: bytes, channels: int) -> np.ndarray:
     if not text.strip():
         raise DatasetError(f"{where}: the file is empty")
     try:
-        return np.loadtxt(io.BytesIO(text), delimiter=",", ndmin=2, dtype=np.float64,
-                          usecols=range(channels))
+        return np.loadtxt(
+            io.BytesIO(text), delimiter=",", ndmin=2, dtype=np.float64, usecols=range(channels)
+        )
     except ValueError as error:
         raise DatasetError(
             f"{where}: need {channels} numbers a line, comma-separated: {error}"

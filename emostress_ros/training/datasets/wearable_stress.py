@@ -112,8 +112,10 @@ def _read_segments(path: Path, dataset: str) -> dict[str, list[Segment]]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         if tuple(rows.fieldnames or ()) != _COLUMNS:
-            raise DatasetError(f"{path}: need the columns {', '.join(_COLUMNS)}; "
-                               f"got {', '.join(rows.fieldnames or ()) or 'none'}")
+            raise DatasetError(
+                f"{path}: need the columns {', '.join(_COLUMNS)}; "
+                f"got {', '.join(rows.fieldnames or ()) or 'none'}"
+            )
         for number, row in enumerate(rows, start=2):
             if row["dataset"] == dataset:
                 by_subject.setdefault(row["subject"], []).append(_segment(path, number, row))
