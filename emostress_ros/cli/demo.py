@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
         write_report(
             states, args.out, notice=notice, published=summary.published, from_ns=lead_end_ns
         )
+    console.print()
     sent = ", ".join(f"{count} on {topic}" for topic, count in summary.published.items())
     console.print(f"replayed {sent} in {summary.seconds:.1f} s")
     console.print(f"report: [bold]{args.out}[/]")

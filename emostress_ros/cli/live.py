@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 from rclpy.executors import SingleThreadedExecutor
@@ -16,6 +17,8 @@ from emostress_ros.affect import ContributionStatus, StressLevel
 from emostress_ros.msg import AffectState, BehaviourCue
 
 _BAR = 12
+_GONE_S = 2.0
+_MOST_PEOPLE = 4
 _COLOURS = {
     "neutral": "white",
     "angry": "red",
@@ -44,6 +47,7 @@ class LiveTable:
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)
         self.states: dict[str, AffectState] = {}
+        self._heard_at: dict[str, float] = {}
         self.count = 0
         self._cue = ""
 
@@ -58,6 +62,9 @@ class LiveTable:
 
     def render(self, title: str) -> RenderableType:
         """Return what is known now."""
+        for person, heard_at in self._heard_at.items():
+            if time.monotonic() - heard_at > _GONE_S:
+                self.states.pop(person, None)
         panels = [_panel(state) for state in self.states.values()]
         if not panels:
             panels = [Panel(Text("no state yet", style="dim"))]
@@ -69,9 +76,11 @@ class LiveTable:
     def _on_affect(self, message: AffectState) -> None:
         self.states.pop(message.person_id, None)
         self.states[message.person_id] = message
+        self._heard_at[message.person_id] = time.monotonic()
         self.count += 1
-        while len(self.states) > 4:
+        while len(self.states) > _MOST_PEOPLE:
             self.states.pop(next(iter(self.states)))
+            self._heard_at = {name: self._heard_at[name] for name in self.states}
 
     def _on_cue(self, message: BehaviourCue) -> None:
         self._cue = f"{message.cue} ({message.reason})"
