@@ -23,6 +23,7 @@ DISCLAIMER = (
     "that nobody may be judged, refused, hired or treated by them. Ask the person."
 )
 _MOST_PEOPLE = 4
+_LEAST_STATES = 10
 _STYLE = """
 :root { --ink:#2b3440; --dim:#66717e; --line:#e3e8ed; --accent:#3d6fb6; }
 * { box-sizing:border-box } body { margin:0; background:#f5f7f9; color:var(--ink);
@@ -92,14 +93,19 @@ def render(
     stamps = [item.stamp_s for item in session.affects]
     zero_s, span_s = min(stamps), max(stamps) - min(stamps)
     people = session.people()
+    drawn = [
+        person
+        for place, person in enumerate(people[:_MOST_PEOPLE])
+        if place == 0 or len(session.of(person)) >= _LEAST_STATES
+    ]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f'<p class="dim">emostress_ros {__version__}</p>',
         f'<p class="note aid">{html.escape(DISCLAIMER)}</p>',
         f'<p class="note">{html.escape(notice)}</p>' if notice else "",
         _cards(session, people),
-        *[_person(session, person, zero_s, span_s) for person in people[:_MOST_PEOPLE]],
-        _others(people[_MOST_PEOPLE:]),
+        *[_person(session, person, zero_s, span_s) for person in drawn],
+        _others([person for person in people if person not in drawn]),
         _latency(session),
         _cues(session, zero_s),
         _models(session),
@@ -120,8 +126,9 @@ def _cards(session: Session, people: Sequence[str]) -> str:
     modalities = session.modalities()
     full = sum(len(a.used) == len(modalities) for a in affects)
     latencies = session.latencies_ms()
-    steps = np.diff([a.stamp_s for a in session.of(people[0])])
-    rate = 1.0 / np.median(steps) if len(steps) and np.median(steps) > 0 else math.nan
+    stamps = [a.stamp_s for a in session.of(people[0])]
+    # Not the median step: states carry their evidence's stamps, and a camera's grid shows in them.
+    rate = (len(stamps) - 1) / (stamps[-1] - stamps[0]) if stamps[-1] > stamps[0] else math.nan
     cards = (
         (f"{len(affects)}", f"states in {span_s:.1f} s"),
         (f"{len(people)}", "person" if len(people) == 1 else "persons"),
@@ -170,7 +177,7 @@ def _others(people: Sequence[str]) -> str:
     if not people:
         return ""
     names = html.escape(", ".join(person or "(no id)" for person in people))
-    return f'<p class="dim">Not drawn: {names}.</p>'
+    return f'<p class="dim">Not drawn, for want of states or space: {names}.</p>'
 
 
 def _latency(session: Session) -> str:
