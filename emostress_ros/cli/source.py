@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -33,15 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Publish until Ctrl-C; a sensor that goes away is waited for."""
+    """Publish until Ctrl-C or SIGTERM; a sensor that goes away is waited for."""
     from emostress_ros.nodes.sources.base import run_source
 
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     makers = {
         "webcam": _webcam,
         "microphone": _microphone,
         "heart_rate_strap": _heart_rate_strap,
     }
-    published = run_source(makers[args.sensor](args))
+    published = run_source(makers[args.sensor](args), stop=stop)
     print(f"{published} messages published")
     return 0
 

@@ -132,7 +132,9 @@ def _keep_reading(source: Source, retry_s: float, retries: int | None) -> None:
             fruitless = fruitless + 1 if source.published == before else 1
             if retries is not None and fruitless > retries:
                 raise
-            source.get_logger().warning(f"{error}; trying again in {retry_s:g} s")
+            if fruitless & (fruitless - 1) == 0:  # the 1st, 2nd, 4th, 8th ... time
+                again = f"trying again every {retry_s:g} s"
+                source.get_logger().warning(f"{error}; {again} ({fruitless})")
             source.stopped.wait(retry_s)
 
 

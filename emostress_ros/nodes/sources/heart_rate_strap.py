@@ -56,7 +56,10 @@ class HeartRateStrap(Source):
         try:
             asyncio.run(self._listen())
         except trouble as error:
-            raise SensorGoneError(f"heart-rate strap: {error or type(error).__name__}") from error
+            raise SensorGoneError(
+                f"heart-rate strap: {error or type(error).__name__}; is Bluetooth switched on, and "
+                f"may this user speak to it (BlueZ over D-Bus)?"
+            ) from error
 
     def publish(self, data: bytes, received_ns: int) -> None:
         """Publish what one notification says.
