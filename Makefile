@@ -27,10 +27,10 @@ help: ## list the targets
 venv: $(INSTALLED) ## install the package and what its development needs into $(VENV)
 
 $(INSTALLED): $(PACKAGING)
-	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip, venv' || { \
 		echo "$(PYTHON) cannot make virtual environments (Debian, Ubuntu: apt install python3-venv)"; \
 		exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	env -u PYTHONPATH $(BIN)/python -m pip install --disable-pip-version-check --quiet '.[dev]'
 	@touch $@
 
