@@ -145,7 +145,9 @@ class VoicePipeline:
         found = []
         for probability in self._vad.push(heard):
             window = self._segmenter.push(float(probability))
-            if not self._segmenter.speaking and probability < self.config.offset:
+            if self._segmenter.speaking or probability >= self.config.offset:
+                self._noise.interrupt()
+            else:
                 self._noise.push(self._wave.between(self._judged, self._judged + VAD_FRAME))
             self._judged += VAD_FRAME
             if window is not None:

@@ -5,6 +5,7 @@ Levels are RMS levels in dB of full scale (AES17: a full-scale square wave has 0
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,19 +76,31 @@ class NoiseFloor:
     """Level of what is heard between stretches of speech, smoothed over about two seconds.
 
     Digital silence (below -90 dBFS) is no noise: a muted microphone says nothing of the room.
+    Voice activity is noticed a little late, so that a frame counts only once ``delay_s`` have
+    gone by without speech.
     """
 
-    def __init__(self, frame_s: float, time_constant_s: float = 2.0) -> None:
+    def __init__(self, frame_s: float, time_constant_s: float = 2.0, delay_s: float = 0.2) -> None:
         self._gain = 1.0 - float(np.exp(-frame_s / time_constant_s))
+        self._delay = round(delay_s / frame_s)
+        self._pending: deque[float] = deque()
         self.reset()
 
     def reset(self) -> None:
         """Forget what was heard."""
         self._power = float("nan")
+        self._pending.clear()
+
+    def interrupt(self) -> None:
+        """Somebody speaks: what was heard just before may have been speech already."""
+        self._pending.clear()
 
     def push(self, frame: npt.NDArray[np.floating]) -> None:
         """Take one frame without speech."""
-        power = float(np.mean(np.square(frame, dtype=np.float64)))
+        self._pending.append(float(np.mean(np.square(frame, dtype=np.float64))))
+        if len(self._pending) <= self._delay:
+            return
+        power = self._pending.popleft()
         if power < 1e-9:
             return
         if np.isnan(self._power):

@@ -199,6 +199,12 @@ def test_clipped_or_faint_or_noisy_speech_has_less_quality(encoder, speech) -> N
     assert quality["noisy"] < quality["clean"] - 0.01
 
 
+def test_a_perfectly_silent_room_costs_no_quality(pipeline, speech) -> None:
+    silence = np.zeros(16_000)
+    found = hear(pipeline, np.concatenate((silence, speech(1.5), silence)))
+    assert found[0].embedding.quality > 0.95
+
+
 def test_full_scale_of_integers_is_one() -> None:
     assert to_mono(np.array([-32_768], dtype=np.int16))[0] == -1.0
     assert to_mono(np.array([[2**30, -(2**30)]], dtype=np.int32))[0] == 0.0
