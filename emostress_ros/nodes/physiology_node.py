@@ -66,6 +66,12 @@ class PhysiologyNode(ModalityNode):
 
     def _on_start_baseline(self, request: Any, response: Any) -> Any:
         duration_s = stamp_to_ns(request.duration) / 1e9 or _REST_S
+        if duration_s < self.config.window_s:
+            response.message = (
+                f"a rest must last at least one window of {self.config.window_s:g} s; "
+                f"got {duration_s:g} s"
+            )
+            return response
         with self.lock:
             people = [request.person_id] if request.person_id else list(self.pipeline.persons)
             try:

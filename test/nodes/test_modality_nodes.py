@@ -202,6 +202,9 @@ def test_a_wearable_gives_stress_and_survives_what_it_cannot_read(bench):
 def test_rest_is_measured_on_request(bench):
     bench.start(PhysiologyNode, "physiology_node", lossless=True)
     request = StartBaseline.Request(duration=Duration(sec=30))
+    short = bench.call(StartBaseline, "physiology_node/start_baseline", request)
+    assert not short.success and "at least one window of 60 s; got 30 s" in short.message
+    request.duration.sec = 60
     nobody = bench.call(StartBaseline, "physiology_node/start_baseline", request)
     assert not nobody.success and "no wearable" in nobody.message
     heard = bench.listen(ModalityEmbedding, "embeddings/physiology")
@@ -209,7 +212,7 @@ def test_rest_is_measured_on_request(bench):
     wear(publisher, 65)
     bench.wait(lambda: heard, "embeddings")
     begun = bench.call(StartBaseline, "physiology_node/start_baseline", request)
-    assert begun.success and "30 s of rest have begun" in begun.message
+    assert begun.success and "60 s of rest have begun" in begun.message
     before = {message.model for message in heard}
     wear(publisher, 180, start=65)
     bench.wait(lambda: {message.model for message in heard} - before, "the model that knows rest")
