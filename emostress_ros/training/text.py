@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,12 +97,7 @@ def write_model(
         embedding_dim=384,
         thresholds=thresholds,
         calibration=calibration,
-        training={
-            "command": _command(options),
-            "seed": options.seed,
-            "split": "official"
-            + ("; Dreaddit: five folds by post, fold 0 held out" if "dreaddit" in sources else ""),
-        },
+        training=_training_facts(options, sources),
         outputs=outputs,
         extra={
             "tokenizer_sha256": sha256_of(_package_path(TOKENIZER)),
@@ -129,14 +125,19 @@ def calibrate(
         "fitted_on": "dev splits" + ("; Dreaddit fold 0" if stressed else ""),
     }
     emotional = [name for name in ("goemotions", "meld") if name in logits]
-    joined = np.concatenate([logits[name]["general"] for name in emotional])
-    targets = np.concatenate([held_out[name].targets for name in emotional])
-    for head, values, truth in [("general", joined, targets)] + [
-        (name, logits[name][name], held_out[name].targets) for name in emotional
-    ]:
-        temperature = fit_temperature(values, truth)
-        heads[head] = heads[head].scaled(1.0 / temperature)
-        facts[f"temperature_{head}"] = round(temperature, 4)
+    for name in emotional:
+        temperature = fit_temperature(logits[name][name], held_out[name].targets)
+        heads[name] = heads[name].scaled(1.0 / temperature)
+        facts[f"temperature_{name}"] = round(temperature, 4)
+    if emotional:
+        temperature = fit_temperature(
+            np.concatenate([logits[name]["general"] for name in emotional]),
+            np.concatenate([held_out[name].targets for name in emotional]),
+            # Each set counts the same, so that the larger does not decide for spoken lines.
+            np.concatenate([np.full(len(held_out[n]), 1.0 / len(held_out[n])) for n in emotional]),
+        )
+        heads["general"] = heads["general"].scaled(1.0 / temperature)
+        facts["temperature_general"] = round(temperature, 4)
     if stressed:
         slope, shift = fit_platt(
             logits["dreaddit"]["stress"][:, 0], held_out["dreaddit"].targets[:, 1]
@@ -222,6 +223,20 @@ def _ids(tokenizer: WordPiece, texts: LabelledTexts) -> list[list[int]]:
 
 def _package_path(entry: dict[str, str]) -> Path:
     return packaged_file(entry["package"], entry["path"], "", pip=entry["pip"])
+
+
+def _training_facts(options: argparse.Namespace, sources: tuple[str, ...]) -> dict[str, Any]:
+    """What the card says of the training; the last line of the log tells how far it came."""
+    facts: dict[str, Any] = {"command": _command(options), "seed": options.seed}
+    facts["split"] = "official" + (
+        "; Dreaddit: five folds by post, fold 0 held out" if "dreaddit" in sources else ""
+    )
+    log = Path(options.run) / "log.jsonl"
+    if options.recipe == "finetune" and log.is_file():
+        last = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
+        facts["steps"] = f"at least {last['step']} of {last['of']}, in {last['seconds']} s"
+        facts["encoder"] = "all-MiniLM-L6-v2; its embeddings and two lowest layers stay as they are"
+    return facts
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -37,7 +37,9 @@ def sigmoid(logits: FloatArray) -> npt.NDArray[np.float64]:
     return result
 
 
-def fit_temperature(logits: FloatArray, targets: Targets) -> float:
+def fit_temperature(
+    logits: FloatArray, targets: Targets, weights: FloatArray | None = None
+) -> float:
     """Find T > 0 that makes ``softmax(logits / T)`` likeliest to name one of the labels given.
 
     With one label an item this is Guo et al.'s loss; with several, naming any of them is right.
@@ -45,12 +47,13 @@ def fit_temperature(logits: FloatArray, targets: Targets) -> float:
     Args:
         logits: (N, K).
         targets: (N, K) label indicators.
+        weights: (N,) how much each item counts; None counts all alike.
     """
     hidden = np.where(np.asarray(targets, bool), 0.0, -np.inf)
 
     def loss(log_temperature: float) -> float:
         scores = log_softmax(logits / np.exp(log_temperature))
-        return -float(np.logaddexp.reduce(scores + hidden, axis=1).mean())
+        return -float(np.average(np.logaddexp.reduce(scores + hidden, axis=1), weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
 
