@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sqlite3
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,13 +27,13 @@ from emostress_ros.evaluation.bags.writer import LEAD_END_KEY
 from emostress_ros.resources import PACKAGE
 
 try:  # newer rosbags read SQLite through apsw, older ones through the standard library
-    from apsw import Error as SqliteError
+    from apsw import Error as ApswError
 except ImportError:
-    from sqlite3 import Error as SqliteError  # type: ignore[assignment]
+    ApswError = sqlite3.Error  # type: ignore[misc]
 
 # What rosbags lets through when a file is cut off or overwritten.
 _DAMAGE = (
-    *(ReaderError, SqliteError, OSError, AssertionError, struct.error),
+    *(ReaderError, ApswError, sqlite3.Error, OSError, AssertionError, struct.error),
     *(ValueError, TypeError, KeyError),
 )
 
