@@ -64,7 +64,7 @@ RUN_NEEDS = [
     "scipy>=1.10",
     "pyyaml>=6.0",
     "onnxruntime>=1.17",
-    "rosbags>=0.11",
+    "rosbags>=0.11.3",
     "rich>=13.0",
     "av>=14.1",
     "apsw",

@@ -29,7 +29,7 @@ from emostress_ros.resources import PACKAGE
 try:  # newer rosbags read SQLite through apsw, older ones through the standard library
     from apsw import Error as ApswError
 except ImportError:
-    ApswError = sqlite3.Error  # type: ignore[misc]
+    ApswError = sqlite3.Error  # type: ignore[assignment, misc]
 
 # What rosbags lets through when a file is cut off or overwritten.
 _DAMAGE = (
