@@ -185,7 +185,9 @@ def _latency(session: Session) -> str:
     marks = np.percentile(latencies, [50, 90, 99])
     rows = [["affect", "newest sensor stamp to publication", *[f"{m:.1f}" for m in marks]]]
     for node, values in sorted(session.diagnostics.items()):
-        for what in ("stamp to publication [ms]", "handling [ms]"):
+        # The fusion's own figure counts states without new evidence and those of a lead-in.
+        skip = node == "fusion_node"
+        for what in ("stamp to publication [ms]", "handling [ms]")[skip:]:
             figures = [values.get(f"{what} p{p}") for p in (50, 90, 99)]
             if all(figures):
                 rows.append([node, what.removesuffix(" [ms]"), *[str(f) for f in figures]])
