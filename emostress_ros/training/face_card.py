@@ -13,10 +13,11 @@ from torch import nn
 from emostress_ros.errors import DatasetError
 from emostress_ros.inference import ModelCard
 from emostress_ros.inference.packaged import sha256_of
-from emostress_ros.training import face_nets
+from emostress_ros.training import common, face_nets
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.datasets.fer2013 import FERPLUS_LABELS, LABELS, SIDE
 from emostress_ros.training.face_evaluate import DATASETS, evaluate
+from emostress_ros.training.face_fit import run_folder
 
 WIRE = {
     "angry": "angry",
@@ -80,14 +81,7 @@ def build_card(
         "threshold_unknown": round(threshold, 3),
         "licence": "weights: research use only, as FER2013 states no licence for its images",
         "data": _data(),
-        "training": {
-            "command": _command(options),
-            "seed": options.seed,
-            "split": "FER2013 usage Training; 8 % of it held out for calibration; exact and near "
-            "duplicates of PublicTest and of the held-out part dropped",
-            "architecture": options.arch,
-            "parameters": face_nets.parameter_count(net),
-        },
+        "training": _training(net, options),
         "figures": [],
         "limits": [
             "FER2013 is web photographs of posed and acted faces, labelled by few people; human "
@@ -131,13 +125,24 @@ def _data() -> list[dict[str, str]]:
     ]
 
 
-def _command(options: argparse.Namespace) -> str:
-    length = f"--minutes {options.minutes:g}" if options.minutes else f"--epochs {options.epochs}"
+def _training(net: nn.Module, options: argparse.Namespace) -> dict[str, Any]:
+    """Return what it takes to train the network again.
+
+    A run that was limited by time is written down as the number of epochs that it came to: the
+    schedule is the same.
+    """
+    log = common.CsvLog(run_folder(options) / "log.csv", resume=True).read()
+    epochs = int(max(log.get("epoch", [options.epochs])))
     flip = " --flip" if options.flip else ""
-    return (
-        f"emostress train face --data DIR --arch {options.arch} {length} --batch {options.batch} "
-        f"--lr {options.lr:g} --seed {options.seed}{flip}"
-    )
+    return {
+        "command": f"emostress train face --data DIR --arch {options.arch} --epochs {epochs} "
+        f"--batch {options.batch} --lr {options.lr:g} --seed {options.seed}{flip}",
+        "seed": options.seed,
+        "split": "FER2013 usage Training; 8 % of it held out for calibration; exact and near "
+        "duplicates of PublicTest and of the held-out part dropped",
+        "architecture": options.arch,
+        "parameters": face_nets.parameter_count(net),
+    }
 
 
 def add_figures(folder: Path, card: dict[str, Any], data: Path) -> None:

@@ -142,7 +142,7 @@ def _write_onnx(deployed: Deployed, path: Path, sample: Tensor) -> None:
 def plot(folder: Path, picture: Path, title: str) -> None:
     """Draw the curves of a run's ``log.csv``."""
     panels = {
-        "cross-entropy": ["training_loss", "validation_loss"],
+        "cross-entropy (training: both heads, augmented)": ["training_loss", "validation_loss"],
         "held-out training faces": ["accuracy", "uar", "ferplus_accuracy"],
     }
     columns = common.CsvLog(folder / "log.csv", resume=True).read()
