@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 DATASETS: dict[str, tuple[str, ...]] = {
-    "face": ("fer2013",),
+    "face": ("fer2013", "ferplus"),
     "voice": ("ravdess", "tess"),
     "physiology": ("wesad", "stress_predict"),
     "text": ("goemotions", "dreaddit", "meld"),
