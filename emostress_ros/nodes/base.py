@@ -39,6 +39,7 @@ class InputTopic:
         handle: called with each message.
         depth: messages that may wait; 1 keeps only the latest.
         best_effort: whether 'auto' reliability is best effort (large, frequent data).
+        group: inputs of one group stand for each other; default the topic itself.
     """
 
     topic: str
@@ -46,6 +47,7 @@ class InputTopic:
     handle: Callable[[Any], None]
     depth: int = 10
     best_effort: bool = False
+    group: str = ""
 
 
 class ManagedNode(LifecycleNode):
@@ -169,7 +171,7 @@ class ManagedNode(LifecycleNode):
 
     def _listen(self, item: InputTopic) -> None:
         assert self.monitor is not None
-        self.monitor.watch(item.topic)
+        self.monitor.watch(item.topic, item.group)
         depth = self.node_config.queue_depth or item.depth
         work = partial(self._work, item)
         if self.node_config.lossless:

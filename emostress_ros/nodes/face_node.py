@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
@@ -26,10 +27,14 @@ class FaceNode(ModalityNode):
 
     def inputs(self) -> list[InputTopic]:
         """Return the camera topics; only the latest frame is worth looking at."""
+        raw = InputTopic("image", Image, self._on_image, 1, best_effort=True, group="image")
         return [
-            InputTopic("image", Image, self._on_image, depth=1, best_effort=True),
-            InputTopic(
-                "image/compressed", CompressedImage, self._on_compressed, depth=1, best_effort=True
+            raw,
+            replace(
+                raw,
+                topic="image/compressed",
+                message_type=CompressedImage,
+                handle=self._on_compressed,
             ),
         ]
 

@@ -18,11 +18,13 @@ _LATENCIES_KEPT = 512
 class Input:
     """Counts of one input topic since the node became active.
 
+    Inputs of one ``group`` stand for each other: it is enough that one of them speaks.
     ``dropped`` gave way to newer ones inside the node; ``lost`` never arrived, as far as the
     middleware noticed.
     """
 
     topic: str
+    group: str = ""
     received: int = 0
     handled: int = 0
     dropped: int = 0
@@ -51,14 +53,14 @@ class Monitor:
         self._published_before: Counter[str] = Counter()
         self._handling_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._latency_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
-        self._started_ns = self._reported_ns = _now_ns(node)
+        self._started_ns = self._reported_ns = _now_ns(node)  # 0 until a simulated clock ticks
         self.facts: dict[str, str] = {}
         self.warnings: dict[str, str] = {}
 
-    def watch(self, topic: str) -> Input:
+    def watch(self, topic: str, group: str = "") -> Input:
         """Begin to count an input."""
         with self._lock:
-            return self._inputs.setdefault(topic, Input(topic))
+            return self._inputs.setdefault(topic, Input(topic, group or topic))
 
     def received(self, topic: str) -> None:
         """Count a message that came."""
@@ -150,21 +152,30 @@ class Monitor:
         return [KeyValue(key=key, value=value) for key, value in values.items()]
 
     def _verdict(self, now_ns: int) -> tuple[bytes, str]:
-        complaints = list(self.warnings.values())
+        self._started_ns = self._started_ns or now_ns
+        complaints = list(self.warnings.values()) + self._silences(now_ns)
         for name, item in self._inputs.items():
-            silent_s = (now_ns - (item.last_ns or self._started_ns)) / 1e9
             if item.incompatible_qos:
                 complaints.append(
                     f"a publisher of '{name}' offers a weaker {item.incompatible_qos} than this "
                     f"node asks for: set the parameter 'reliability' to best_effort"
                 )
-            if silent_s > self._timeout_s:
-                complaints.append(f"no message on '{name}' for {silent_s:.1f} s")
             if item.last_error:
                 complaints.append(f"{sum(item.errors.values())} bad on '{name}': {item.last_error}")
         if complaints:
             return DiagnosticStatus.WARN, "; ".join(complaints)
         return DiagnosticStatus.OK, "running"
+
+    def _silences(self, now_ns: int) -> list[str]:
+        heard_ns: dict[str, int] = {}
+        for item in self._inputs.values():
+            last_ns = item.last_ns or self._started_ns
+            heard_ns[item.group] = max(heard_ns.get(item.group, 0), last_ns)
+        return [
+            f"no message on '{group}' for {(now_ns - last_ns) / 1e9:.1f} s"
+            for group, last_ns in heard_ns.items()
+            if now_ns - last_ns > 1e9 * self._timeout_s
+        ]
 
 
 def percentiles(name: str, values: deque[float]) -> dict[str, str]:
