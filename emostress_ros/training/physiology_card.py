@@ -25,8 +25,8 @@ _NOTES = [
     "or not, is the person's past. The figure 'each window alone' is the same model without it.",
     "Balanced accuracy is listed as uar. The calibration was fitted on the held-out answers that "
     "the figures are taken from; it has two parameters.",
-    "Tried while choosing: the logistic part alone (--seeds 0) does about as well on WESAD and three "
-    "to five points of uar worse on Stress-Predict; trees alone do about the reverse; extremely "
+    "Tried while choosing: the logistic part alone (--seeds 0) does about as well on WESAD and "
+    "three to five points of uar worse on Stress-Predict; trees alone do about the reverse; extremely "
     "randomised trees add nothing; 160 trees and 3 seeds add less than half a point.",
 ]
 _LIMITS = [
