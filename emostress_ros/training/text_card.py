@@ -57,14 +57,26 @@ OUTPUTS = {
     "multilabel": (["N", 7], "one sigmoid a label, for the multi-label protocol of GoEmotions"),
     "stress": (["N"], "calibrated probability that the writer is stressed"),
 }
-LIMITS = [
-    "English only; other languages are marked with low quality, not translated.",
-    "Trained on what people wrote (GoEmotions, Dreaddit) and on scripted dialogue (MELD), not on "
-    "spontaneous speech through a recogniser; irony and context of earlier turns are not seen.",
-    "Reads what words express; a person may say one thing and feel another. Not a diagnosis.",
-    "GoEmotions' raters were English speakers in India and its texts are Reddit's, mostly by "
-    "young men in the United States; performance on other groups is not known.",
-]
+_LIMITS: dict[str, tuple[str, ...]] = {
+    "": (
+        "English only; other languages are marked with low quality, not translated.",
+        "Trained on what people wrote or scripted, not on spontaneous speech through a recogniser; "
+        "irony and the context of earlier turns are not seen.",
+        "Reads what words express; a person may say one thing and feel another. Not a diagnosis.",
+    ),
+    "goemotions": (
+        "GoEmotions' raters were English speakers in India and its texts are Reddit's, mostly by "
+        "young men in the United States; performance on other groups is not known.",
+    ),
+    "meld": (
+        "On spoken lines (MELD) disgust and fear are hardly ever recognised: see the confusions.",
+    ),
+    "dreaddit": (
+        "Half of Dreaddit's texts are stressed; in everyday talk few are, so a high stress from "
+        "one utterance is more often a false alarm than the calibration on Dreaddit says.",
+    ),
+}
+"""Limits of every text model (``""``), and those that a data set brings."""
 
 
 @dataclass
@@ -118,7 +130,7 @@ def write_card(
         "data": [DATA[name] for name in facts.sources],
         "training": facts.training,
         "figures": figures,
-        "limits": LIMITS,
+        "limits": limits_of(facts.sources),
         "extra": {
             "languages": ["en"],
             "max_tokens": 128,
@@ -129,6 +141,11 @@ def write_card(
     }
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=98)
     (folder / "model.yaml").write_text(text, encoding="utf-8")
+
+
+def limits_of(sources: tuple[str, ...]) -> list[str]:
+    """What the card warns of, for a model trained on these sets."""
+    return [limit for name in ("", *sources) for limit in _LIMITS[name]]
 
 
 def figure(score: Score, dataset: str, split: str, command: str, **more: Any) -> dict[str, Any]:

@@ -69,8 +69,10 @@ def _draw(axis: Any, score: Score, title: str) -> None:
     axis.set_yticks(places, score.labels)
     axis.set_xlabel("answer")
     axis.set_ylabel("truth")
-    figures = f"n = {score.n}, UAR {score.uar:.3f}, macro-F1 {score.macro_f1:.3f}"
-    axis.set_title(f"{title}\n{figures}, ECE {score.ece:.3f}", fontsize=11)
+    figures = (
+        f"n = {score.n}, UAR {score.uar:.3f}\nmacro-F1 {score.macro_f1:.3f}, ECE {score.ece:.3f}"
+    )
+    axis.set_title(f"{title}\n{figures}", fontsize=11)
     for i in places:
         for j in places:
             colour = "white" if rows[i, j] > 0.55 else "black"
