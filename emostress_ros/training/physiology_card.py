@@ -26,8 +26,8 @@ _NOTES = [
     "Balanced accuracy is listed as uar. The calibration was fitted on the held-out answers that "
     "the figures are taken from; it has two parameters.",
     "Tried while choosing: the logistic part alone (--seeds 0) does about as well on WESAD and "
-    "three to five points of uar worse on Stress-Predict; trees alone do about the reverse; extremely "
-    "randomised trees add nothing; 160 trees and 3 seeds add less than half a point.",
+    "three to five points of uar worse on Stress-Predict; trees alone do about the reverse; "
+    "extremely randomised trees add nothing; 160 trees and 3 seeds add less than half a point.",
 ]
 _LIMITS = [
     "Learned from people who sat or stood in a laboratory with an Empatica E4 on the wrist; other "
