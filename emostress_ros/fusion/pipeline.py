@@ -42,7 +42,7 @@ class FusionPipeline:
         self.directory = PersonDirectory(
             config.people(), config.default_person, round(1e9 * config.presence_s)
         )
-        self.clock = SensorClock()
+        self.clock = SensorClock(round(1e9 * config.jump_back_s))
         self.counts: Counter[str] = Counter()
         self._policies = self._make_policies()
         self._aligners: dict[str, Aligner[Embedding]] = {}
@@ -161,8 +161,8 @@ class FusionPipeline:
             self.forget(person)
 
     def _tell_time(self, embedding: Embedding, arrival_ns: int) -> None:
-        allowed = self._policies[embedding.modality].max_age_ns
-        if self.clock.observe(embedding.stamp_ns, arrival_ns, delay_allowed_ns=allowed):
+        stream = f"{embedding.modality}/{embedding.source_id}"
+        if self.clock.observe(stream, embedding.stamp_ns, arrival_ns):
             self.counts["clock jump"] += 1
             self._anonymous.clear()
             for person, aligner in self._aligners.items():

@@ -15,19 +15,45 @@ def test_before_anything_was_sensed_there_is_no_time():
 
 def test_a_bag_of_the_past_is_followed_without_simulated_time():
     clock = SensorClock()
+    node_ns = 1_700_000_000 * SECOND
     for k in range(100):
-        clock.observe(1000 * SECOND + k * 33 * MS, 1_700_000_000 * SECOND + k * 33 * MS + 4 * MS)
-    now = clock.now(1_700_000_000 * SECOND + 99 * 33 * MS + 4 * MS)
+        sensed = 1000 * SECOND + k * 33 * MS
+        clock.observe("face", sensed, node_ns + k * 33 * MS + 4 * MS)
+    now = clock.now(node_ns + 99 * 33 * MS + 4 * MS)
     assert abs(now - (1000 * SECOND + 99 * 33 * MS)) < 2 * MS
 
 
-def test_a_clock_that_steps_is_noticed_once_and_then_followed():
+def test_a_clock_that_steps_forward_is_followed():
     clock = SensorClock()
-    clock.observe(100 * SECOND, 100 * SECOND)
-    assert clock.observe(3700 * SECOND, 101 * SECOND)
-    assert not clock.observe(3701 * SECOND, 102 * SECOND)
-    assert clock.jumps == 1
+    clock.observe("face", 100 * SECOND, 100 * SECOND)
+    assert not clock.observe("face", 3700 * SECOND, 101 * SECOND)
     assert clock.now(102 * SECOND) == 3701 * SECOND
+
+
+def test_a_clock_that_is_set_back_is_noticed_once_and_then_followed():
+    clock = SensorClock()
+    clock.observe("face", 3700 * SECOND, 100 * SECOND)
+    assert clock.observe("face", 100 * SECOND, 101 * SECOND)
+    assert not clock.observe("face", 101 * SECOND, 102 * SECOND)
+    assert clock.jumps == 1
+    assert clock.now(103 * SECOND) == 102 * SECOND
+
+
+def test_a_wearable_that_empties_its_memory_does_not_move_the_time():
+    clock = SensorClock()
+    for k in range(60):
+        now = (1000 + k) * SECOND
+        assert not clock.observe("face", now, now)
+        assert not clock.observe("physiology", now - (60 - k) * SECOND, now)
+        assert abs(clock.now(now) - now) < SECOND
+
+
+def test_a_stream_that_fell_silent_no_longer_tells_the_time():
+    clock = SensorClock()
+    clock.observe("a camera with a clock ahead", 9000 * SECOND, 1000 * SECOND)
+    for k in range(100):
+        clock.observe("physiology", (1000 + k) * SECOND, (1000 + k) * SECOND)
+    assert abs(clock.now(1099 * SECOND) - 1099 * SECOND) < SECOND
 
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=100))
@@ -35,6 +61,5 @@ def test_delay_never_puts_the_sensors_time_ahead_of_the_truth(delays_ms):
     clock = SensorClock()
     for k, delay in enumerate(delays_ms):
         arrival = (k * 33 + delay) * MS
-        clock.observe(k * 33 * MS, arrival)
-        assert clock.now(arrival) <= arrival
-        assert clock.now(arrival) >= k * 33 * MS
+        clock.observe("face", k * 33 * MS, arrival)
+        assert k * 33 * MS <= clock.now(arrival) <= arrival
