@@ -18,16 +18,20 @@ from emostress_ros.cli.live import LiveTable
 from emostress_ros.cli.task import Task
 from emostress_ros.errors import GraphError
 from emostress_ros.evaluation.bags.builder import build_bag
+from emostress_ros.evaluation.bags.media import open_media
 from emostress_ros.evaluation.bags.reader import bag_info
 from emostress_ros.evaluation.bags.replay_options import ReplayOptions, ReplaySummary
 from emostress_ros.evaluation.bags.sample import NOTICE, build_sample
 from emostress_ros.evaluation.report import write_report
 from emostress_ros.nodes.context import own_context
-from emostress_ros.nodes.record import DEFAULT_TOPICS, record
+from emostress_ros.nodes.record import record
 from emostress_ros.nodes.replay import replay
 
 _START_S = 60.0  # for a slow machine to bring six processes up
 _DEMO_S = 25.0
+# Stress is read against what a body did before: five minutes of it, played in ten seconds.
+_LEAD_S = 300.0
+_LEAD_RATE = 30.0
 _REFRESH_S = 0.1
 _CONCLUDE_S = 1.5
 
@@ -40,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--start", type=float, default=0.0, metavar="S", help="second of the wearable's recording")
     add("--transcript", type=Path, help="what was said: .txt, .jsonl or .srt")
     add("--bag", type=Path, help="replay this bag, made before")
-    add("--duration", type=float, default=_DEMO_S, metavar="S", help="a shorter clip is repeated")
+    add("--duration", type=float, metavar="S", help=f"(the clip's; repeated up to {_DEMO_S:g} s)")
     add("--out", type=Path, default=Path("demo-report.html"), help="the report")
     add("--config-file", type=Path, help="parameter file of the nodes")
     add("--composed", action="store_true", help="all nodes in one process")
@@ -75,19 +79,28 @@ def _prepare(args: argparse.Namespace, folder: Path, console: Console) -> tuple[
     bag = folder / "input"
     if args.clip is None and args.wearable is None and args.transcript is None:
         console.print(f"[dim]{NOTICE}[/]")
-        build_sample(bag, duration_s=args.duration, overwrite=True)
+        build_sample(bag, duration_s=args.duration or _DEMO_S, overwrite=True)
         return bag, NOTICE
+    duration_s = args.duration or _length_s(args.clip)
     build_bag(
         bag,
         clip=args.clip,
         wearable=args.wearable,
         start_s=args.start,
         transcript=args.transcript,
-        duration_s=args.duration,
+        duration_s=duration_s,
+        wearable_lead_s=_LEAD_S,
         loop_clip=args.clip is not None,
         overwrite=True,
     )
     return bag, ""
+
+
+def _length_s(clip: Path | None) -> float:
+    """Return how long to show a clip: its length, a short one repeated."""
+    if clip is None:
+        return _DEMO_S
+    return max(_DEMO_S, open_media(clip).duration_ns / 1e9)
 
 
 def _run_graph(
@@ -97,9 +110,9 @@ def _run_graph(
     recorded, stop = folder / "output", threading.Event()
     with Graph(options, log_folder=folder / "log") as graph, own_context() as context:
         table = LiveTable(context)
-        topics = (*DEFAULT_TOPICS,)
-        recording = Task(lambda: record(recorded, topics, stop=stop, overwrite=True))
-        playing = Task(lambda: replay(bag, ReplayOptions(wait_s=_START_S, tail_s=_CONCLUDE_S)))
+        recording = Task(lambda: record(recorded, stop=stop, overwrite=True))
+        pace = ReplayOptions(wait_s=_START_S, tail_s=_CONCLUDE_S, lead_in_rate=_LEAD_RATE)
+        playing = Task(lambda: replay(bag, pace))
         try:
             _watch(graph, table, playing, recording, console)
         finally:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.affect import EMOTIONS, Embedding
+from emostress_ros.inference import Session
 from emostress_ros.modalities.face.alignment import align_face
 from emostress_ros.modalities.face.detector import FaceDetector, Faces, check_rgb
 from emostress_ros.modalities.face.encoder import ExpressionEncoder, Expressions
@@ -56,6 +57,11 @@ class FacePipeline:
             config.track_memory_s, config.track_iou, config.track_reach, config.track_smoothing
         )
         self.encoder = ExpressionEncoder(config.model, config.providers, config.threads)
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Sessions of the detector and of the expression model."""
+        return (self.detector.session, self.encoder.session)
 
     def process(self, image: npt.NDArray[np.uint8], stamp_ns: int) -> list[FaceObservation]:
         """Return what is seen in one frame, the largest face first; empty where no face is.
