@@ -101,6 +101,7 @@ EXTRAS = {
         "pytest-timeout>=2.2",
         "pytest-xdist>=3.5",
         "ruff>=0.6",
+        "setuptools>=77",  # what pyproject.toml is written for, where no build is isolated
         "types-PyYAML>=6.0",
     ],
 }
