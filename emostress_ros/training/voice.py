@@ -4,87 +4,55 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from emostress_ros.metrics import Score, score_predictions
 from emostress_ros.training.common import CsvLog, plot_curves, progress_bar
 from emostress_ros.training.datasets import ravdess, tess
-from emostress_ros.training.datasets.speech_clips import (
-    SpeechClip,
-    check_disjoint,
-    person_folds,
-)
+from emostress_ros.training.datasets.speech_clips import person_folds
 from emostress_ros.training.voice_card import LABEL_MAP, write_card
-from emostress_ros.training.voice_data import VARIANTS, Material, cache_key, material
 from emostress_ros.training.voice_export import DeployedVoiceNet, export
-from emostress_ros.training.voice_fit import (
-    FitOptions,
-    UpperPart,
-    fit,
-    pooled_at_start,
-    pooled_of,
-    predict,
+from emostress_ros.training.voice_fit import FitOptions
+from emostress_ros.training.voice_runs import (
+    FINAL,
+    FOLD_RUNS,
+    FOLDS,
+    RUNS,
+    TESS_RUNS,
+    Corpus,
+    Run,
+    held_run,
+    load_corpus,
 )
-from emostress_ros.training.voice_lower import lower_encoder
-from emostress_ros.training.voice_net import VoiceNet
-from emostress_ros.training.voice_pretrained import load_pretrained
 
-FOLDS = 5
-TESS_STRIDE = 4
-"""Every fourth clip of TESS is learned from and scored."""
-TESS_IMPORTANCE = 0.2
-"""Weight of a TESS clip in the loss: two voices must not outweigh twenty."""
 FloatArray = npt.NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """All clips, RAVDESS first, in every variant.
-
-    Attributes:
-        clips: N clips.
-        labels: (N,) index into RAVDESS's labels.
-        ravdess: (N,) True where the clip is RAVDESS's.
-        variants: the encoder output of every variant.
-        pooled: (V, N, inputs) statistics of every variant by the start weights.
-        net: network with the start weights.
-    """
-
-    clips: list[SpeechClip]
-    labels: npt.NDArray[np.int64]
-    ravdess: npt.NDArray[np.bool_]
-    variants: list[Material]
-    pooled: Tensor
-    net: VoiceNet
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     torch.set_num_threads(1)
     options = _parser().parse_args(argv)
-    progress = not options.no_progress
-    corpus = load_corpus(options.data, options.cache, options.seed, progress=progress)
-    fitting = FitOptions(block_epochs=options.block_epochs, seed=options.seed)
-    held_out, curves = cross_validate(corpus, fitting, FOLDS, progress=progress)
-    scores, temperature = evaluate(corpus, held_out)
-    scores["tess, other speaker"] = tess_across(corpus, fitting)
+    corpus = load_corpus(
+        options.data, options.cache, options.seed, progress=not options.no_progress
+    )
+    fitting = FitOptions(tuning_epochs=options.tuning_epochs, seed=options.seed)
+    names = options.run or _names(cv=options.cv, tess_too=options.tess)
+    runs = _runs(corpus, names, fitting, options.cache, progress=not options.no_progress)
+    if options.run:
+        return 0
+    scores, temperature = evaluate(corpus, held_out(corpus, runs))
+    if options.tess:
+        scores["tess, other speaker"] = tess_across(corpus, runs)
     _report(scores, temperature)
     if options.cv:
         return 0
-    columns = _log_curves(curves, options.output / "training.csv")
-    plot_curves(
-        columns, {"loss": ["loss"], "UAR, actors held out": ["uar"]},
-        "voice: mean of five person-disjoint folds", options.figure,
-    )  # fmt: skip
-    upper = _fitted(corpus, np.arange(len(corpus.clips)), fitting)
-    deployed = DeployedVoiceNet(corpus.net, upper, _circumplex_labels(), temperature)
+    _draw(runs, options.output / "training.csv", options.figure, fitting)
+    deployed = DeployedVoiceNet(runs[FINAL].net, _circumplex_labels(), temperature)
     file = options.output / "model.onnx"
     parity = export(deployed, file)
     write_card(options.output, scores, temperature, fitting, parity)
@@ -98,79 +66,51 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=Path("models/voice_speech"))
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/emostress/voice")
     parser.add_argument("--figure", type=Path, default=Path("docs/figures/voice_training.png"))
-    parser.add_argument("--block-epochs", type=int, default=FitOptions.block_epochs)
+    parser.add_argument("--tuning-epochs", type=int, default=FitOptions.tuning_epochs)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cv", action="store_true", help="cross-validate and stop")
+    parser.add_argument(
+        "--tess", action="store_true", help="two more trainings: each speaker of TESS held out"
+    )
+    parser.add_argument(
+        "--run",
+        nargs="+",
+        choices=RUNS,
+        help="train these into the cache and stop, so that several can run at once",
+    )
     parser.add_argument("--no-progress", action="store_true")
     return parser
 
 
-def load_corpus(data: Path, cache: Path, seed: int, *, progress: bool) -> Corpus:
-    """Read both sets and run the untrained part of the encoder over every variant."""
-    parts = [ravdess.load(data / "ravdess"), tess.load(data / "tess")[::TESS_STRIDE]]
-    net = VoiceNet(len(ravdess.LABELS)).eval()
-    load_pretrained(net.stem, list(net.blocks))
-    encode = lower_encoder(net)
-    variants = []
-    for name in VARIANTS:
-        halves = [material(part, name, encode, cache, seed=seed, progress=progress)
-                  for part in parts]  # fmt: skip
-        lower = np.concatenate([half.lower for half in halves])
-        variants.append(Material(lower, [row for half in halves for row in half.frames]))
-    names = [clip.label for clip in parts[0]] + [tess.RAVDESS_OF[c.label] for c in parts[1]]
-    labels = np.array([ravdess.LABELS.index(name) for name in names], dtype=np.int64)
-    clips = [*parts[0], *parts[1]]
-    pooled = _cached_pooled(net, variants, cache / f"voice-pooled-{cache_key(clips)}.npy", progress)
-    from_ravdess = np.arange(len(labels)) < len(parts[0])
-    return Corpus(clips, labels, from_ravdess, variants, pooled, net)
+def _names(*, cv: bool, tess_too: bool) -> list[str]:
+    return [*FOLD_RUNS, *(TESS_RUNS if tess_too else ()), *(() if cv else (FINAL,))]
 
 
-def _cached_pooled(net: VoiceNet, variants: list[Material], file: Path, progress: bool) -> Tensor:
-    if not file.is_file():
-        np.save(file, pooled_at_start(net.blocks[-1], variants, progress=progress).numpy())
-    return torch.from_numpy(np.load(file))
+def _runs(
+    corpus: Corpus, names: Sequence[str], options: FitOptions, cache: Path, *, progress: bool
+) -> dict[str, Run]:
+    epochs = options.head_epochs + options.tuning_epochs
+    with progress_bar(len(names) * epochs, "training", enabled=progress) as advance:
+        return {name: held_run(corpus, name, options, cache, advance) for name in names}
 
 
-def cross_validate(
-    corpus: Corpus, options: FitOptions, folds: int, *, progress: bool
-) -> tuple[FloatArray, list[list[tuple[float, float]]]]:
-    """Train once for every fold of RAVDESS's actors; TESS is always learned from.
+def held_out(corpus: Corpus, runs: Mapping[str, Run]) -> FloatArray:
+    """Return (N, 8) probabilities of RAVDESS's clips by the network that never heard their voice.
 
-    Returns:
-        (N, 8) probabilities of the RAVDESS clips by the network that never heard their speaker
-        (zeros for TESS), and (loss, held-out UAR) after every epoch of every fold.
+    Rows of TESS are zeros.
     """
-    spoken = np.nonzero(corpus.ravdess)[0]
-    fold_of = person_folds([corpus.clips[i] for i in spoken], folds)
     probabilities = np.zeros((len(corpus.clips), len(ravdess.LABELS)), dtype=np.float32)
-    curves: list[list[tuple[float, float]]] = []
-    epochs = options.head_epochs + options.block_epochs
-    with progress_bar(folds * epochs, "cross-validation", enabled=progress) as advance:
-        for fold in range(folds):
-            test = spoken[fold_of == fold]
-            train = np.setdiff1d(np.arange(len(corpus.clips)), test)
-            check_disjoint([corpus.clips[i] for i in train], [corpus.clips[i] for i in test])
-            curve = []
-            for loss, upper in _fit(corpus, train, options):
-                rows = _predict(corpus, upper, test, options)
-                curve.append((loss, _uar(corpus.labels[test], rows)))
-                advance(f"fold {fold + 1}: loss {loss:.3f}, UAR {curve[-1][1]:.3f}")
-            probabilities[test] = rows
-            curves.append(curve)
-    return probabilities, curves
+    for name in FOLD_RUNS:
+        probabilities[runs[name].index] = runs[name].probabilities
+    return probabilities
 
 
-def tess_across(corpus: Corpus, options: FitOptions) -> Score:
-    """Learn from RAVDESS and one speaker of TESS, score the other, both ways."""
-    people = np.array([clip.person for clip in corpus.clips])
-    rows, truth, persons = [], [], []
-    for person in ("tess-OAF", "tess-YAF"):
-        test = np.nonzero(people == person)[0]
-        upper = _fitted(corpus, np.nonzero(people != person)[0], options)
-        rows.append(tess.from_ravdess(_predict(corpus, upper, test, options)))
-        truth += [tess.LABELS.index(corpus.clips[i].label) for i in test]
-        persons += [person] * len(test)
-    return score_predictions(tess.LABELS, truth, np.concatenate(rows), persons)
+def tess_across(corpus: Corpus, runs: Mapping[str, Run]) -> Score:
+    """Score the networks that learned from RAVDESS and one speaker of TESS on the other one."""
+    rows = np.concatenate([tess.from_ravdess(runs[name].probabilities) for name in TESS_RUNS])
+    clips = [corpus.clips[i] for name in TESS_RUNS for i in runs[name].index]
+    truth = [tess.LABELS.index(clip.label) for clip in clips]
+    return score_predictions(tess.LABELS, truth, rows, [clip.person for clip in clips])
 
 
 def evaluate(corpus: Corpus, held_out: FloatArray) -> tuple[dict[str, Score], float]:
@@ -214,43 +154,21 @@ def soften(probabilities: FloatArray, temperature: float) -> FloatArray:
     return powered / powered.sum(axis=1, keepdims=True)
 
 
-def _fit(
-    corpus: Corpus, index: npt.NDArray[np.int64], options: FitOptions
-) -> Iterator[tuple[float, UpperPart]]:
-    block = corpus.net.blocks[-1]
-    classes = len(ravdess.LABELS)
-    importance = np.where(corpus.ravdess, 1.0, TESS_IMPORTANCE)
-    return fit(block, corpus.pooled, corpus.variants, corpus.labels, index, classes, options,
-               importance)  # fmt: skip
-
-
-def _predict(
-    corpus: Corpus, upper: UpperPart, index: npt.NDArray[np.int64], options: FitOptions
-) -> FloatArray:
-    if options.block_epochs:
-        return predict(upper, pooled_of(upper, corpus.variants[0], index))
-    return predict(upper, corpus.pooled[0, index])
-
-
-def _fitted(corpus: Corpus, index: npt.NDArray[np.int64], options: FitOptions) -> UpperPart:
-    *_, (_, upper) = _fit(corpus, index, options)
-    return upper.eval()
-
-
-def _uar(truth: npt.NDArray[np.int64], probabilities: FloatArray) -> float:
-    return score_predictions(ravdess.LABELS, truth, probabilities).uar
-
-
 def _circumplex_labels() -> tuple[str, ...]:
     return tuple(label if label == "calm" else LABEL_MAP.get(label, label)
                  for label in ravdess.LABELS)  # fmt: skip
 
 
-def _log_curves(curves: list[list[tuple[float, float]]], file: Path) -> dict[str, list[float]]:
+def _draw(runs: Mapping[str, Run], file: Path, figure: Path, options: FitOptions) -> None:
     log = CsvLog(file)
-    for epoch, (loss, uar) in enumerate(np.mean(np.array(curves), axis=0), start=1):
+    curves = np.mean([runs[name].curve for name in FOLD_RUNS], axis=0)
+    for epoch, (loss, uar) in enumerate(curves, start=1):
         log.write({"epoch": epoch, "loss": loss, "uar": uar})
-    return log.read()
+    plot_curves(
+        log.read(), {"loss": ["loss"], "UAR, actors held out": ["uar"]},
+        f"voice: mean of five person-disjoint folds; all weights from epoch "
+        f"{options.head_epochs + 1} on", figure,
+    )  # fmt: skip
 
 
 def _report(scores: dict[str, Score], temperature: float) -> None:

@@ -1,14 +1,13 @@
-"""Clips to training material: the speech of every clip, its variants, the frames of the encoder.
+"""Clips to training material: the speech of every clip, its variants, their statistics.
 
-The lower part of the encoder is not trained, so that its output is computed once for every
-variant of every clip and kept in a cache.
+The head is trained first, on what the start weights make of every variant of every clip; that is
+computed once and kept in a cache.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,22 +21,10 @@ from emostress_ros.training.common import progress_bar
 from emostress_ros.training.datasets.speech_clips import SpeechClip, read_mono_16k
 
 Float32Array = npt.NDArray[np.float32]
-Encode = Callable[[Float32Array], tuple[Float32Array, Float32Array]]
+Encode = Callable[[Float32Array], Float32Array]
+"""(n,) waveform to (inputs,) statistics by the start weights, as the head takes them."""
 VARIANTS = ("plain", "slow", "fast", "noisy")
 """The clip as it is, 10 % slower and lower, 10 % faster and higher, in a noisy room."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """The cached encoder output of one variant of N clips.
-
-    Attributes:
-        lower: (N, L) pooled statistics of the blocks that are not trained.
-        frames: N arrays (T, 288) float16 that the trained block takes.
-    """
-
-    lower: Float32Array
-    frames: list[npt.NDArray[np.float16]]
 
 
 def speech_of(
@@ -93,41 +80,35 @@ def _noisy_room(waveform: Float32Array, rng: np.random.Generator) -> Float32Arra
     return (wet + level * noise).astype(np.float32)
 
 
-def material(
-    clips: Sequence[SpeechClip],
-    variant: str,
+def variant_of(speech: Float32Array, which: int, clip: int, seed: int) -> Float32Array:
+    """Return variant number ``which`` of a clip: the same clip and seed give the same noise."""
+    return make_variant(speech, VARIANTS[which], np.random.default_rng((seed, clip)))
+
+
+def start_statistics(
+    speech: Sequence[Float32Array],
     encode: Encode,
-    cache: Path,
+    file: Path,
     *,
     seed: int = 0,
     progress: bool = True,
-) -> Material:
-    """Return the encoder output of one variant of every clip, from the cache where it is there.
+) -> Float32Array:
+    """Return the (V, N, inputs) statistics of every variant of N clips.
 
     Args:
-        clips: what to encode.
-        variant: one of :data:`VARIANTS`.
-        encode: (n,) waveform to (lower statistics, (T, 288) frames).
-        cache: folder; a file's name holds a hash of the clips and the variant.
+        speech: of every clip.
+        encode: see :data:`Encode`.
+        file: read where it is there, else written.
         seed: of the noise.
         progress: show a bar.
     """
-    file = cache / f"voice-{variant}-{cache_key(clips, variant, seed)}.npz"
     if not file.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        rng = np.random.default_rng(seed)
-        pairs = []
-        speech = speech_of(clips, cache, progress=progress)
-        with progress_bar(len(clips), f"encoding {variant}", enabled=progress) as advance:
-            for waveform in speech:
-                pairs.append(encode(make_variant(waveform, variant, rng)))
-                advance("")
-        np.savez(
-            file,
-            lower=np.stack([lower for lower, _ in pairs]),
-            length=np.array([len(frames) for _, frames in pairs]),
-            frames=np.concatenate([frames for _, frames in pairs]).astype(np.float16),
-        )
-    with np.load(file) as held:
-        cuts = np.cumsum(held["length"])[:-1]
-        return Material(held["lower"], np.split(held["frames"], cuts))
+        rows = []
+        total = len(VARIANTS) * len(speech)
+        with progress_bar(total, "encoding", enabled=progress) as advance:
+            for which, name in enumerate(VARIANTS):
+                for clip, waveform in enumerate(speech):
+                    rows.append(encode(variant_of(waveform, which, clip, seed)))
+                    advance(name)
+        np.save(file, np.stack(rows).reshape(len(VARIANTS), len(speech), -1))
+    return np.asarray(np.load(file), dtype=np.float32)

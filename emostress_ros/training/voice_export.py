@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from emostress_ros.affect import CIRCUMPLEX
 from emostress_ros.errors import MissingExtraError, ModelError
 from emostress_ros.inference.session import Session
-from emostress_ros.training.voice_fit import UpperPart
-from emostress_ros.training.voice_net import VoiceNet
+from emostress_ros.modalities.voice.pitch import PROSODY_COLUMNS
+from emostress_ros.training.voice_net import BANDS, VoiceNet
 
 PARITY = 1e-4
 """Greatest deviation of a probability between torch and ONNX Runtime that is let through."""
@@ -21,29 +21,26 @@ _LEAST_HALVED = 1024
 
 
 class DeployedVoiceNet(nn.Module):
-    """Waveform to embedding, calibrated probabilities, valence and arousal.
+    """Speech to embedding, calibrated probabilities, valence and arousal.
 
     Args:
-        net: lower part.
-        upper: trained block and head.
+        net: trained network.
         labels: K labels, keys of the circumplex under their wire names.
         temperature: divides the log-probabilities (Guo et al., ICML 2017).
     """
 
-    def __init__(
-        self, net: VoiceNet, upper: UpperPart, labels: tuple[str, ...], temperature: float
-    ) -> None:
+    def __init__(self, net: VoiceNet, labels: tuple[str, ...], temperature: float) -> None:
         super().__init__()
         self.net = copy.deepcopy(net)
-        self.net.blocks[-1] = copy.deepcopy(upper.block)
-        self.net.head = copy.deepcopy(upper.head)
         self.temperature = temperature
         points = torch.tensor([CIRCUMPLEX[label] for label in labels], dtype=torch.float32)
         self.register_buffer("circumplex", points)
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Map (N, S) at 16 kHz to embedding, probabilities, valence and arousal."""
-        embedding, logarithm = self.net(waveform)
+    def forward(
+        self, waveform: Tensor, log_mel: Tensor, prosody: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Map the inputs of :class:`VoiceNet` to embedding, probabilities, valence, arousal."""
+        embedding, logarithm = self.net(waveform, log_mel, prosody)
         probabilities = (logarithm / self.temperature).softmax(-1)
         valence, arousal = (probabilities @ self.circumplex).unbind(-1)
         return embedding, probabilities, valence, arousal
@@ -65,12 +62,14 @@ def export(model: DeployedVoiceNet, file: Path) -> float:
     _round_weights(model)
     torch.onnx.export(
         model,
-        (torch.randn(2, 24_000),),
+        tuple(torch.from_numpy(array) for array in _noise(24_000).values()),
         str(file),
-        input_names=["waveform"],
+        input_names=["waveform", "log_mel", "prosody"],
         output_names=["embedding", "probabilities", "valence", "arousal"],
         dynamic_axes={
             "waveform": {0: "N", 1: "S"},
+            "log_mel": {0: "N", 1: "T"},
+            "prosody": {0: "N", 1: "P"},
             **{name: {0: "N"} for name in ("embedding", "probabilities", "valence", "arousal")},
         },
         opset_version=17,
@@ -111,13 +110,23 @@ def _halve(file: Path) -> None:
 
 def _check_parity(model: DeployedVoiceNet, file: Path) -> float:
     session, worst = Session(file), 0.0
-    rng = np.random.default_rng(0)
     for length in (9_600, 31_111, 64_000):
-        waveform = rng.normal(0.0, 0.1, (2, length)).astype(np.float32)
+        feed = _noise(length)
         with torch.no_grad():
-            expected = model(torch.from_numpy(waveform))[1].numpy()
-        got = session.run({"waveform": waveform})["probabilities"]
-        worst = max(worst, float(np.abs(got - expected).max()))
+            expected = model(*(torch.from_numpy(array) for array in feed.values()))[1].numpy()
+        worst = max(worst, float(np.abs(session.run(feed)["probabilities"] - expected).max()))
     if worst > PARITY:
         raise ModelError(f"{file} deviates by {worst:.2e} from torch; allowed is {PARITY:.0e}")
     return worst
+
+
+def _noise(length: int) -> dict[str, np.ndarray]:
+    """Return two clips of ``length`` samples of noise, every input as the front end makes it."""
+    rng = np.random.default_rng(length)
+    frames = length // 160 - 4
+    found = {
+        "waveform": rng.normal(0.0, 0.1, (2, length)),
+        "log_mel": rng.normal(-40.0, 10.0, (2, frames, BANDS)),
+        "prosody": np.abs(rng.normal(0.5, 0.2, (2, frames - 1, len(PROSODY_COLUMNS)))),
+    }
+    return {name: np.asarray(array, dtype=np.float32) for name, array in found.items()}

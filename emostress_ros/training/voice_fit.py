@@ -1,4 +1,4 @@
-"""Training of the upper block and the head on cached frames."""
+"""Training of the voice network: the head on the start weights' statistics, then everything."""
 
 from __future__ import annotations
 
@@ -12,14 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emostress_ros.training.common import (
-    cosine_warmup,
-    parameter_groups,
-    progress_bar,
-    seed_everything,
-)
-from emostress_ros.training.voice_data import Material
-from emostress_ros.training.voice_net import Block, VoiceHead, statistics
+from emostress_ros.training.common import cosine_warmup, parameter_groups, seed_everything
+from emostress_ros.training.voice_data import Float32Array, variant_of
+from emostress_ros.training.voice_net import HEARD, VoiceNet
 
 IntArray = npt.NDArray[np.int64]
 
@@ -29,189 +24,197 @@ class FitOptions:
     """Options of a training.
 
     Attributes:
-        head_epochs: epochs of the head alone, the block as it is.
-        block_epochs: epochs of block and head together; 0 leaves the block as it is.
-        batch: clips of a step.
-        head_rate: learning rate of the head alone.
-        block_rate: learning rate of the block.
+        head_epochs: epochs of the head alone, the encoder as it is.
+        head_batch: clips of such a step.
+        head_rate: its learning rate.
+        tuning_epochs: epochs of all weights together, stem and blocks too.
+        tuning_batch: clips of such a step.
+        encoder_rate: learning rate of stem and blocks then.
+        tuning_head_rate: learning rate of the head then.
         weight_decay: of AdamW.
         mixup: parameter of mixup's Beta distribution (Zhang et al., ICLR 2018).
         seed: of everything.
     """
 
     head_epochs: int = 30
-    block_epochs: int = 0
-    batch: int = 64
+    head_batch: int = 64
     head_rate: float = 3e-3
-    block_rate: float = 1e-4
+    tuning_epochs: int = 2
+    tuning_batch: int = 16
+    encoder_rate: float = 1e-4
+    tuning_head_rate: float = 3e-4
     weight_decay: float = 0.05
     mixup: float = 0.4
     seed: int = 0
 
 
-class UpperPart(nn.Module):
-    """The trained block and the head, on the lower part's output."""
+@dataclass(frozen=True)
+class Lessons:
+    """What is learned from, and what of it is used.
 
-    def __init__(self, block: Block, classes: int) -> None:
-        super().__init__()
-        self.block = copy.deepcopy(block)
-        self.head = VoiceHead(classes)
+    Attributes:
+        speech: waveform of every one of N clips at 16 kHz.
+        start: (V, N, inputs) statistics of every variant by the start weights.
+        labels: (N,) class of every clip.
+        importance: (N,) weight of every clip in the loss, [0, 1].
+        index: clips to learn from.
+    """
 
-    def pooled(self, lower: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
-        """Return (N, inputs) statistics of (N, L) lower ones and (N, T, 288) padded frames."""
-        bias = (1.0 - mask)[:, None, None, :] * -1e4
-        return torch.cat((lower, statistics(self.block(frames, bias), mask)), dim=1)
-
-
-def batches_of(material: Material, index: IntArray) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (N, L) lower statistics, (N, T, 288) padded frames and their (N, T) mask."""
-    frames = [torch.from_numpy(material.frames[i]).float() for i in index]
-    padded = nn.utils.rnn.pad_sequence(frames, batch_first=True)
-    lengths = torch.tensor([len(item) for item in frames])
-    mask = (torch.arange(padded.shape[1])[None] < lengths[:, None]).float()
-    return torch.from_numpy(material.lower[index]), padded, mask
+    speech: Sequence[Float32Array]
+    start: Float32Array
+    labels: IntArray
+    importance: npt.NDArray[np.floating]
+    index: IntArray
 
 
-def pooled_of(upper: UpperPart, material: Material, index: IntArray) -> Tensor:
-    """Return the (N, inputs) statistics of clips, without gradients."""
-    upper.eval()
-    rows = []
-    with torch.no_grad():
-        for part in np.array_split(index, max(1, len(index) // 32)):
-            rows.append(upper.pooled(*batches_of(material, part)))
-    return torch.cat(rows)
-
-
-def predict(upper: UpperPart, pooled: Tensor) -> npt.NDArray[np.float32]:
-    """Return the (N, classes) probabilities of clips, not yet calibrated."""
-    upper.eval()
-    with torch.no_grad():
-        return upper.head(pooled)[1].exp().numpy()
-
-
-def pooled_at_start(block: Block, variants: Sequence[Material], *, progress: bool) -> Tensor:
-    """Return the (V, N, inputs) statistics of every clip before the block is trained."""
-    upper, rows = UpperPart(block, 2), []
-    parts = [np.array_split(np.arange(len(item.frames)), 40) for item in variants]
-    with progress_bar(40 * len(parts), "pooling", enabled=progress) as advance:
-        for item, indices in zip(variants, parts, strict=True):
-            for index in indices:
-                rows.append(pooled_of(upper, item, index))
-                advance("")
-    return torch.cat(rows).view(len(variants), -1, rows[0].shape[1])
-
-
-def fit(
-    block: Block,
-    pooled: Tensor,
-    variants: Sequence[Material],
-    labels: IntArray,
-    index: IntArray,
-    classes: int,
-    options: FitOptions,
-    importance: npt.NDArray[np.floating] | None = None,
-) -> Iterator[tuple[float, UpperPart]]:
-    """Train head, then block and head; yields (loss, network) after every epoch.
+def fit(net: VoiceNet, lessons: Lessons, options: FitOptions) -> Iterator[tuple[float, VoiceNet]]:
+    """Train a copy of a network; yields (loss, network) after every epoch.
 
     Args:
-        block: start weights of the trained block.
-        pooled: (V, N, inputs) statistics by those start weights.
-        variants: the same clips in several variants.
-        labels: (N,) class of every clip.
-        index: clips to learn from.
-        classes: number of classes.
+        net: stem and blocks hold the start weights.
+        lessons: what to learn.
         options: of the training.
-        importance: (N,) weight of every clip in the loss; 1 when not given.
     """
     rng = seed_everything(options.seed)
-    upper = UpperPart(block, classes)
-    pooled = pooled[:, torch.from_numpy(index)]
-    upper.head.mean.copy_(pooled[0].mean(0))
-    upper.head.scale.copy_(pooled[0].std(0) + 1e-3)
-    target = functional.one_hot(torch.from_numpy(labels[index]), classes).float()
-    if importance is not None:
-        target = target * torch.from_numpy(importance[index]).float()[:, None]
-    weight = _class_weights(target)
-    yield from _fit_head(upper, pooled, target, weight, options, rng)
-    yield from _fit_block(upper, variants, index, target, weight, options, rng)
+    net = copy.deepcopy(net)
+    classes = net.head.classify.shape[-1]
+    net.head = type(net.head)(classes)
+    plain = torch.from_numpy(lessons.start[0, lessons.index])
+    net.head.mean.copy_(plain.mean(0))
+    net.head.scale.copy_(plain.std(0) + 1e-3)
+    target = functional.one_hot(torch.from_numpy(lessons.labels), classes).float()
+    weighed = target[lessons.index] * _column(lessons.importance[lessons.index])
+    mass = weighed.sum(dim=0).clamp_min(1e-3)
+    balance = mass.sum() / (classes * mass)
+    yield from _fit_head(net, lessons, weighed * balance, options, rng)
+    yield from _tune(net, lessons, target * balance, options, rng)
 
 
-def _class_weights(target: Tensor) -> Tensor:
-    mass = target.sum(dim=0).clamp_min(1e-3)
-    return mass.sum() / (target.shape[1] * mass)
+def predict(net: VoiceNet, lessons: Lessons, index: IntArray, *, tuned: bool) -> Float32Array:
+    """Return the (n, classes) probabilities of clips as they are, not yet calibrated.
+
+    Args:
+        net: the network.
+        lessons: hold the clips.
+        index: which ones.
+        tuned: stem and blocks are no longer those of the start weights.
+    """
+    net.eval()
+    rows = torch.from_numpy(lessons.start[0, index])
+    with torch.no_grad():
+        if tuned:
+            heard = [net.heard(torch.from_numpy(lessons.speech[i])[None]) for i in index]
+            rows = torch.cat((torch.cat(heard), rows[:, HEARD:]), dim=1)
+        found: Float32Array = net.head(rows)[1].exp().numpy()
+    return found
 
 
 def _fit_head(
-    upper: UpperPart,
-    pooled: Tensor,
-    target: Tensor,
-    weight: Tensor,
-    options: FitOptions,
-    rng: np.random.Generator,
-) -> Iterator[tuple[float, UpperPart]]:
-    groups = parameter_groups(upper.head, options.weight_decay)
-    optimiser = torch.optim.AdamW(groups, options.head_rate)
+    net: VoiceNet, lessons: Lessons, target: Tensor, options: FitOptions, rng: np.random.Generator
+) -> Iterator[tuple[float, VoiceNet]]:
+    start = torch.from_numpy(lessons.start[:, lessons.index])
+    optimiser = torch.optim.AdamW(
+        parameter_groups(net.head, options.weight_decay), options.head_rate
+    )
     for epoch in range(options.head_epochs):
-        upper.train()
+        net.train()
         losses = []
         order = rng.permutation(len(target))
-        steps = max(1, len(order) // options.batch)
-        for step, part in enumerate(np.array_split(order, steps)):
-            _set_rate(optimiser, options.head_rate, (epoch + step / steps) / options.head_epochs)
-            which = torch.from_numpy(rng.integers(len(pooled), size=len(part)))
-            rows = pooled[which, torch.from_numpy(part)]
-            losses.append(_step(upper, optimiser, rows, target[part], weight, options, rng))
-        yield float(np.mean(losses)), upper
+        parts = np.array_split(order, max(1, len(order) // options.head_batch))
+        for step, part in enumerate(parts):
+            _set_rate(optimiser, (epoch + step / len(parts)) / options.head_epochs)
+            which = torch.from_numpy(rng.integers(len(start), size=len(part)))
+            rows = start[which, torch.from_numpy(part)]
+            losses.append(_step(net, optimiser, rows, target[part], options, rng))
+        yield float(np.mean(losses)), net
 
 
-def _fit_block(
-    upper: UpperPart,
-    variants: Sequence[Material],
-    index: IntArray,
-    target: Tensor,
-    weight: Tensor,
-    options: FitOptions,
-    rng: np.random.Generator,
-) -> Iterator[tuple[float, UpperPart]]:
-    groups = parameter_groups(upper, options.weight_decay)
-    optimiser = torch.optim.AdamW(groups, options.block_rate)
-    for epoch in range(options.block_epochs):
-        upper.train()
+def _tune(
+    net: VoiceNet, lessons: Lessons, target: Tensor, options: FitOptions, rng: np.random.Generator
+) -> Iterator[tuple[float, VoiceNet]]:
+    # A clip of little importance is drawn seldom instead of weighing little: the same gradient
+    # on the average at a fraction of the cost.
+    encoder = nn.ModuleList((net.stem, net.blocks))
+    groups = parameter_groups(encoder, options.weight_decay)
+    rates = [options.encoder_rate] * len(groups)
+    groups += parameter_groups(net.head, options.weight_decay)
+    rates += [options.tuning_head_rate] * (len(groups) - len(rates))
+    optimiser = torch.optim.AdamW(
+        [{**group, "lr": rate} for group, rate in zip(groups, rates, strict=True)]
+    )
+    for epoch in range(options.tuning_epochs):
+        net.train()
         losses = []
-        order = rng.permutation(len(index))
-        steps = max(1, len(order) * 4 // options.batch)
-        for step, part in enumerate(np.array_split(order, steps)):
-            _set_rate(optimiser, options.block_rate, (epoch + step / steps) / options.block_epochs)
-            material = variants[int(rng.integers(len(variants)))]
-            rows = upper.pooled(*batches_of(material, index[part]))
-            losses.append(_step(upper, optimiser, rows, target[part], weight, options, rng))
-        yield float(np.mean(losses)), upper
+        chance = lessons.importance[lessons.index]
+        drawn = lessons.index[rng.random(len(chance)) < chance]
+        batches = _batches(lessons, drawn, options, rng)
+        for step, (clips, which) in enumerate(batches):
+            _set_rate(optimiser, (epoch + step / len(batches)) / options.tuning_epochs)
+            rows = _rows(net, lessons, clips, which, options.seed, rng)
+            losses.append(_step(net, optimiser, rows, target[clips], options, rng))
+        yield float(np.mean(losses)), net
+
+
+def _batches(
+    lessons: Lessons, drawn: IntArray, options: FitOptions, rng: np.random.Generator
+) -> list[tuple[IntArray, IntArray]]:
+    """Return (clips, variants) of every step: clips of like length together, in random order."""
+    length = np.array([len(lessons.speech[i]) for i in drawn]) * rng.uniform(0.9, 1.1, len(drawn))
+    order = drawn[np.argsort(length)]
+    parts = np.array_split(order, max(1, len(order) // options.tuning_batch))
+    variants = len(lessons.start)
+    return [(parts[i], rng.integers(variants, size=len(parts[i])))
+            for i in rng.permutation(len(parts))]  # fmt: skip
+
+
+def _rows(
+    net: VoiceNet,
+    lessons: Lessons,
+    clips: IntArray,
+    which: IntArray,
+    seed: int,
+    rng: np.random.Generator,
+) -> Tensor:
+    """Return the (n, inputs) statistics of clips, cut at random to the shortest one's length."""
+    waves = [variant_of(lessons.speech[clip], int(variant), int(clip), seed)
+             for clip, variant in zip(clips, which, strict=True)]  # fmt: skip
+    shortest = min(len(wave) for wave in waves)
+    begins = [int(rng.integers(len(wave) - shortest + 1)) for wave in waves]
+    cut = [wave[begin : begin + shortest] for wave, begin in zip(waves, begins, strict=True)]
+    # Products in bfloat16 halve the time; weights and their steps stay in single precision.
+    with torch.autocast("cpu", torch.bfloat16):
+        heard = net.heard(torch.from_numpy(np.stack(cut))).float()
+    acoustic = torch.from_numpy(lessons.start[which, clips][:, HEARD:])
+    return torch.cat((heard, acoustic), dim=1)
 
 
 def _step(
-    upper: UpperPart,
+    net: VoiceNet,
     optimiser: torch.optim.Optimizer,
     rows: Tensor,
     target: Tensor,
-    weight: Tensor,
     options: FitOptions,
     rng: np.random.Generator,
 ) -> float:
+    """Take one step; ``target`` (n, classes) is weighed by class and importance."""
     if options.mixup > 0:
-        share = torch.from_numpy(rng.beta(options.mixup, options.mixup, (len(rows), 1))).float()
+        share = _column(rng.beta(options.mixup, options.mixup, len(rows)))
         other = torch.from_numpy(rng.permutation(len(rows)))
         rows = share * rows + (1.0 - share) * rows[other]
         target = share * target + (1.0 - share) * target[other]
-    _, logits = upper.head.members(rows)
-    mass = (target * weight).sum() + 1e-6
-    loss = -(logits.log_softmax(-1) * (target * weight)).sum() / (mass * len(logits))
+    _, logits = net.head.members(rows)
+    loss = -(logits.log_softmax(-1) * target).sum() / ((target.sum() + 1e-6) * len(logits))
     optimiser.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(upper.parameters(), 5.0)
+    nn.utils.clip_grad_norm_(net.parameters(), 5.0)
     optimiser.step()
     return float(loss.detach())
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, rate: float, progress: float) -> None:
+def _column(values: npt.NDArray[np.floating]) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float32))[:, None]
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, progress: float) -> None:
     for group in optimiser.param_groups:
-        group["lr"] = rate * cosine_warmup(progress)
+        group["lr"] = group.setdefault("highest", group["lr"]) * cosine_warmup(progress)

@@ -1,4 +1,4 @@
-"""The part of the voice encoder that is not trained, run by ONNX Runtime."""
+"""The voice network's statistics by its start weights, run by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ import torch
 from torch import Tensor, nn
 
 from emostress_ros.inference.session import Session
+from emostress_ros.modalities.voice.log_mel import LogMelStream
+from emostress_ros.modalities.voice.pitch import PitchStream
 from emostress_ros.training.voice_data import Encode, Float32Array
-from emostress_ros.training.voice_net import BLOCKS, VoiceNet, statistics
-
-TRAINED_BLOCKS = 1
-"""Blocks that are trained, counted from the top."""
+from emostress_ros.training.voice_net import VoiceNet, acoustic_statistics
 
 
-class LowerPart(nn.Module):
-    """Stem and lower blocks: waveform to pooled statistics and frames."""
-
+class _Heard(nn.Module):
     def __init__(self, net: VoiceNet) -> None:
         super().__init__()
-        self.stem = net.stem
-        self.blocks = nn.ModuleList(list(net.blocks)[: BLOCKS - TRAINED_BLOCKS])
+        self.net = net
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (N, S) to (N, L) statistics and (N, T, 288) frames."""
-        frames, pooled = self.stem(waveform), []
-        for block in self.blocks:
-            frames = block(frames)
-            pooled.append(statistics(frames))
-        return torch.cat(pooled, dim=1), frames
+    def forward(self, waveform: Tensor) -> Tensor:
+        return self.net.heard(waveform)
 
 
-def lower_encoder(net: VoiceNet) -> Encode:
-    """Return a function from a waveform to the lower part's output."""
+def start_encoder(net: VoiceNet) -> Encode:
+    """Return a function from a waveform to the statistics that the head takes."""
     buffer = io.BytesIO()
     torch.onnx.export(
-        LowerPart(net).eval(),
+        _Heard(net).eval(),
         (torch.randn(1, 16_000),),
         buffer,
         input_names=["waveform"],
-        output_names=["lower", "frames"],
-        dynamic_axes={"waveform": {1: "S"}, "frames": {1: "T"}},
+        output_names=["heard"],
+        dynamic_axes={"waveform": {1: "S"}},
         opset_version=17,
         dynamo=False,
     )
     session = Session(buffer.getvalue(), threads=1)
 
-    def encode(waveform: Float32Array) -> tuple[Float32Array, Float32Array]:
-        outputs = session.run({"waveform": waveform[None]})
-        return outputs["lower"][0], np.asarray(outputs["frames"][0], dtype=np.float32)
+    def encode(waveform: Float32Array) -> Float32Array:
+        heard = session.run({"waveform": waveform[None]})["heard"][0]
+        return np.concatenate((heard, acoustic_of(waveform)))
 
     return encode
+
+
+def acoustic_of(waveform: Float32Array) -> Float32Array:
+    """Return the (ACOUSTIC,) statistics of a waveform's log-mel spectrogram and prosody."""
+    rows = (LogMelStream().push(waveform), PitchStream().push(waveform))
+    found: Float32Array = acoustic_statistics(*(torch.from_numpy(row)[None] for row in rows))[
+        0
+    ].numpy()
+    return found

@@ -1,11 +1,12 @@
-"""The voice network: a convolutional stem over the waveform, attention blocks, pooled statistics.
+"""The voice network: convolutional stem, attention blocks, and statistics of sound and prosody.
 
-The encoder is that of Jeffries et al., "Moonshine: Speech Recognition for Live Transcription and
-Voice Commands" (2024), cut after its third block: the lower blocks of a recogniser carry how
-something is said, the upper ones what is said.  Its weights are those of the MIT-licensed
-``tiny-en`` model, which the pip package ``moonshine-voice==0.0.73`` brings; see
-:mod:`emostress_ros.training.voice_pretrained`.  Statistics pooling: Snyder et al., "X-vectors",
-ICASSP 2018.
+Two branches meet in the head.  The first hears the waveform; its encoder has the form of Jeffries
+et al., "Moonshine: Speech Recognition for Live Transcription and Voice Commands" (2024), cut
+after its third block: the lower blocks of a recogniser carry how something is said, the upper
+ones what is said.  It starts from the MIT-licensed ``tiny-en`` weights (see
+:mod:`emostress_ros.training.voice_pretrained`) and all of it is trained.  The second takes the
+streaming log-mel spectrogram, pitch and energy.  Both are pooled into statistics over time
+(Snyder et al., "X-vectors", ICASSP 2018).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from emostress_ros.modalities.voice.log_mel import LogMelOptions
 
 WIDTH = 288
 HEADS = 8
@@ -27,6 +30,13 @@ MEMBERS = 4
 MEMBER_WIDTH = 64
 EMBEDDING = MEMBERS * MEMBER_WIDTH
 LONGEST_FRAMES = 1300
+HEARD = 2 * WIDTH * BLOCKS
+"""Statistics of the waveform's branch."""
+BANDS = LogMelOptions().n_mels
+PROSODY_STATISTICS = 7
+ACOUSTIC = 2 * BANDS + PROSODY_STATISTICS
+"""Statistics of the branch of log-mel and prosody."""
+_MIDDLE_F0_HZ = 200.0
 _TARGET_RMS = 0.08
 
 
@@ -52,7 +62,7 @@ class Stem(nn.Module):
 class Block(nn.Module):
     """Pre-norm self-attention with rotary positions, then a two-layer perceptron."""
 
-    def __init__(self, dropout: float = 0.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(WIDTH)
         self.norm2 = nn.LayerNorm(WIDTH)
@@ -61,13 +71,12 @@ class Block(nn.Module):
         )
         self.expand = nn.Linear(WIDTH, HIDDEN)
         self.contract = nn.Linear(HIDDEN, WIDTH)
-        self.dropout = nn.Dropout(dropout)
         cosine, sine = _rotary_tables(LONGEST_FRAMES)
         self.register_buffer("cosine", cosine, persistent=False)
         self.register_buffer("sine", sine, persistent=False)
 
-    def forward(self, frames: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Map (N, T, 288) to the same; ``bias`` (N, 1, 1, T) is -inf at padded frames."""
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map (N, T, 288) to the same."""
         batch, length = frames.shape[0], frames.shape[1]
         normed = self.norm1(frames)
         query, key, value = (
@@ -77,12 +86,9 @@ class Block(nn.Module):
         cosine, sine = self.cosine[:length], self.sine[:length]
         query, key = _rotate(query, cosine, sine), _rotate(key, cosine, sine)
         weight = query @ key.transpose(-1, -2) / math.sqrt(WIDTH // HEADS)
-        weight = weight if bias is None else weight + bias
         mixed = (weight.softmax(-1) @ value).transpose(1, 2).reshape(batch, length, WIDTH)
-        frames = frames + self.dropout(self.out(mixed))
-        return frames + self.dropout(
-            self.contract(functional.gelu(self.expand(self.norm2(frames))))
-        )
+        frames = frames + self.out(mixed)
+        return frames + self.contract(functional.gelu(self.expand(self.norm2(frames))))
 
 
 class VoiceHead(nn.Module):
@@ -96,7 +102,7 @@ class VoiceHead(nn.Module):
         inputs: width of the pooled statistics.
     """
 
-    def __init__(self, classes: int, inputs: int = 2 * WIDTH * BLOCKS) -> None:
+    def __init__(self, classes: int, inputs: int = HEARD + ACOUSTIC) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
@@ -122,7 +128,7 @@ class VoiceHead(nn.Module):
 
 
 class VoiceNet(nn.Module):
-    """Waveform to embedding and log-probabilities."""
+    """Waveform, log-mel and prosody to embedding and log-probabilities."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -130,31 +136,54 @@ class VoiceNet(nn.Module):
         self.blocks = nn.ModuleList(Block() for _ in range(BLOCKS))
         self.head = VoiceHead(classes)
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (N, S) at 16 kHz to the (N, 256) embedding and log-probabilities."""
+    def heard(self, waveform: Tensor) -> Tensor:
+        """Map (N, S) at 16 kHz to the (N, HEARD) statistics of every block's frames."""
         frames = self.stem(waveform)
         pooled = []
         for block in self.blocks:
             frames = block(frames)
             pooled.append(statistics(frames))
-        return self.head(torch.cat(pooled, dim=1))
+        return torch.cat(pooled, dim=1)
+
+    def forward(self, waveform: Tensor, log_mel: Tensor, prosody: Tensor) -> tuple[Tensor, Tensor]:
+        """Map one stretch of speech to the (N, 256) embedding and log-probabilities.
+
+        Args:
+            waveform: (N, S) at 16 kHz.
+            log_mel: (N, T, 64) dB.
+            prosody: (N, P, 3) F0 in Hz (0 where unvoiced), periodicity, level in dBFS.
+        """
+        acoustic = acoustic_statistics(log_mel, prosody)
+        return self.head(torch.cat((self.heard(waveform), acoustic), dim=1))
 
 
-def statistics(frames: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the (N, 2 D) mean and deviation of (N, T, D) frames over time.
-
-    Args:
-        frames: (N, T, D).
-        mask: (N, T) 1 at frames that count; all when not given.
-    """
-    if mask is None:
-        mean = frames.mean(dim=1)
-        variance = (frames - mean[:, None]).square().mean(dim=1)
-    else:
-        share = (mask / mask.sum(dim=1, keepdim=True))[..., None]
-        mean = (frames * share).sum(dim=1)
-        variance = ((frames - mean[:, None]).square() * share).sum(dim=1)
+def statistics(frames: Tensor) -> Tensor:
+    """Return the (N, 2 D) mean and deviation of (N, T, D) frames over time."""
+    mean = frames.mean(dim=1)
+    variance = (frames - mean[:, None]).square().mean(dim=1)
     return torch.cat((mean, (variance + 1e-5).sqrt()), dim=1)
+
+
+def acoustic_statistics(log_mel: Tensor, prosody: Tensor) -> Tensor:
+    """Return the (N, ACOUSTIC) statistics of (N, T, 64) log-mel and (N, P, 3) prosody.
+
+    The mean level of the stretch is taken off, so that neither the microphone's gain nor its
+    distance counts.
+    """
+    shape = (log_mel - log_mel.mean(dim=(1, 2), keepdim=True)) / 10.0
+    f0, periodicity, level = prosody.unbind(-1)
+    voiced = (f0 > 0).float()
+    pitch = (f0.clamp_min(1.0) / _MIDDLE_F0_HZ).log() * voiced
+    count = voiced.sum(dim=1).clamp_min(1.0)
+    middle = pitch.sum(dim=1) / count
+    spread = ((pitch - middle[:, None]).square() * voiced).sum(dim=1) / count
+    pairs = voiced[:, 1:] * voiced[:, :-1]
+    slope = (pitch[:, 1:] - pitch[:, :-1]).abs() * pairs
+    motion = 10.0 * slope.sum(dim=1) / pairs.sum(dim=1).clamp_min(1.0)
+    sound = statistics(torch.stack((periodicity, level / 10.0), dim=-1))
+    found = (middle, (spread + 1e-5).sqrt(), motion, voiced.mean(dim=1))
+    # The mean level, second of the four, is the one that does not count.
+    return torch.cat((statistics(shape), torch.stack(found, dim=1), sound[:, [0, 2, 3]]), dim=1)
 
 
 def _rotary_tables(length: int) -> tuple[Tensor, Tensor]:

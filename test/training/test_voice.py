@@ -1,4 +1,4 @@
-"""Training of the voice model: masks, calibration, learning and export."""
+"""Training of the voice model: statistics, calibration, learning and export."""
 
 from __future__ import annotations
 
@@ -11,64 +11,94 @@ torch = pytest.importorskip("torch", reason="needs the extra [train]")
 pytest.importorskip("onnx", reason="needs the extra [train]")
 
 from emostress_ros.inference.session import Session  # noqa: E402
+from emostress_ros.modalities.voice.log_mel import LogMelStream  # noqa: E402
+from emostress_ros.modalities.voice.pitch import PitchStream  # noqa: E402
 from emostress_ros.training.datasets import ravdess  # noqa: E402
 from emostress_ros.training.voice import fit_temperature, soften  # noqa: E402
-from emostress_ros.training.voice_data import VARIANTS, Material, make_variant  # noqa: E402
+from emostress_ros.training.voice_data import VARIANTS, make_variant, variant_of  # noqa: E402
 from emostress_ros.training.voice_export import PARITY, DeployedVoiceNet, export  # noqa: E402
-from emostress_ros.training.voice_fit import (  # noqa: E402
-    FitOptions,
-    UpperPart,
-    batches_of,
-    fit,
-    pooled_at_start,
-    predict,
+from emostress_ros.training.voice_fit import FitOptions, Lessons, fit, predict  # noqa: E402
+from emostress_ros.training.voice_lower import acoustic_of, start_encoder  # noqa: E402
+from emostress_ros.training.voice_net import (  # noqa: E402
+    ACOUSTIC,
+    HEARD,
+    VoiceNet,
+    acoustic_statistics,
 )
-from emostress_ros.training.voice_net import WIDTH, Block, VoiceNet, statistics  # noqa: E402
 
-LOWER = 4 * WIDTH
 torch.set_num_threads(1)
 
 
-def material(labels: np.ndarray, seed: int = 0) -> Material:
-    """Clips of 5 to 20 frames whose lower statistics tell the label."""
-    rng = np.random.default_rng(seed)
-    lower = rng.normal(size=(len(labels), LOWER)).astype(np.float32)
-    lower[:, :8] += 4.0 * np.eye(8)[labels]
-    frames = [
-        rng.normal(size=(n, WIDTH)).astype(np.float16) for n in rng.integers(5, 20, len(labels))
+def lessons(labels: np.ndarray) -> Lessons:
+    """Clips of 0.5 s whose statistics tell the label."""
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(2, len(labels), HEARD + ACOUSTIC)).astype(np.float32)
+    start[:, :, :8] += 4.0 * np.eye(8)[labels]
+    start[:, :, HEARD : HEARD + 8] += 4.0 * np.eye(8)[labels]
+    speech = [
+        rng.normal(0, 0.1, n).astype(np.float32) for n in rng.integers(8_000, 9_000, len(labels))
     ]
-    return Material(lower, frames)
+    return Lessons(speech, start, labels, np.ones(len(labels)), np.arange(len(labels)))
 
 
-def test_padding_changes_nothing() -> None:
-    torch.manual_seed(0)
-    upper = UpperPart(Block(), 8).eval()
-    clips = material(np.arange(6))
-    together = upper.pooled(*batches_of(clips, np.arange(6)))
-    alone = torch.cat([upper.pooled(*batches_of(clips, np.array([i]))) for i in range(6)])
-    torch.testing.assert_close(together, alone, atol=1e-3, rtol=1e-3)
-
-
-def test_masked_statistics_are_those_of_the_unmasked_frames() -> None:
-    frames = torch.randn(2, 9, 5)
-    mask = torch.ones(2, 9)
-    torch.testing.assert_close(statistics(frames, mask), statistics(frames))
-
-
-@pytest.mark.parametrize(("head_epochs", "block_epochs"), [(12, 0), (2, 1)])
-def test_what_can_be_learned_is_learned(head_epochs: int, block_epochs: int) -> None:
+def test_the_head_learns_what_can_be_learned() -> None:
     labels = np.tile(np.arange(8), 6)
-    variants = [material(labels, seed) for seed in (0, 1)]
-    block = Block()
-    pooled = pooled_at_start(block, variants, progress=False)
-    options = FitOptions(head_epochs=head_epochs, block_epochs=block_epochs, batch=16)
-    index = np.arange(len(labels))
-    steps = list(fit(block, pooled, variants, labels, index, 8, options))
-    assert len(steps) == head_epochs + block_epochs
+    known = lessons(labels)
+    options = FitOptions(head_epochs=12, tuning_epochs=0, head_batch=16)
+    steps = list(fit(VoiceNet(8), known, options))
+    assert len(steps) == 12
     assert steps[-1][0] < steps[0][0]
-    if block_epochs == 0:
-        found = predict(steps[-1][1], pooled[0]).argmax(axis=1)
-        assert np.mean(found == labels) > 0.7
+    found = predict(steps[-1][1], known, known.index, tuned=False).argmax(axis=1)
+    assert np.mean(found == labels) > 0.7
+
+
+def test_tuning_moves_every_layer_of_a_copy() -> None:
+    torch.manual_seed(0)
+    net = VoiceNet(8)
+    known = lessons(np.arange(8))
+    options = FitOptions(head_epochs=1, tuning_epochs=2, head_batch=8, tuning_batch=4)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    *_, (loss, tuned) = fit(net, known, options)
+    assert np.isfinite(loss)
+    for name, value in tuned.named_parameters():
+        assert not torch.equal(value, before[name]), name
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, before[name])
+    rows = predict(tuned, known, np.array([3, 1]), tuned=True)
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-4)
+
+
+def test_gain_does_not_count() -> None:
+    rng = np.random.default_rng(0)
+    time = np.arange(16_000) / 16_000
+    buzz = (0.1 * np.sign(np.sin(2 * np.pi * 150 * time)) + 0.01 * rng.normal(size=16_000)).astype(
+        np.float32
+    )
+    np.testing.assert_allclose(acoustic_of(buzz), acoustic_of(0.1 * buzz), atol=0.02)
+
+
+def test_pitch_is_found_in_the_statistics() -> None:
+    time = np.arange(16_000) / 16_000
+    low, high = (
+        acoustic_of(np.sin(2 * np.pi * f0 * time).astype(np.float32)) for f0 in (120.0, 240.0)
+    )
+    assert (high - low)[-ACOUSTIC + 128] == pytest.approx(np.log(2.0), abs=0.02)
+
+
+def test_silence_has_finite_statistics() -> None:
+    silent = acoustic_statistics(torch.full((2, 1, 64), -100.0), torch.zeros(2, 1, 3))
+    assert silent.shape == (2, ACOUSTIC)
+    assert torch.isfinite(silent).all()
+
+
+def test_start_statistics_are_what_the_network_computes() -> None:
+    torch.manual_seed(0)
+    net = VoiceNet(8).eval()
+    waveform = np.random.default_rng(0).normal(0, 0.1, 9_999).astype(np.float32)
+    rows = start_encoder(net)(waveform)
+    with torch.no_grad():
+        expected = net.heard(torch.from_numpy(waveform)[None])[0].numpy()
+    np.testing.assert_allclose(rows[:HEARD], expected, atol=1e-3)
 
 
 def test_temperature_undoes_overconfidence() -> None:
@@ -84,9 +114,14 @@ def test_export_answers_as_torch_does(tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = VoiceNet(8).eval()
     labels = tuple("neutral calm happy sad angry scared disgusted surprised".split())
-    deployed = DeployedVoiceNet(net, UpperPart(net.blocks[-1], 8), labels, 0.8)
+    deployed = DeployedVoiceNet(net, labels, 0.8)
     assert export(deployed, tmp_path / "model.onnx") <= PARITY
-    out = Session(tmp_path / "model.onnx").run({"waveform": np.zeros((3, 16_000), np.float32)})
+    silence = np.zeros(16_000, np.float32)
+    feed = {"waveform": silence, "log_mel": LogMelStream().push(silence),
+            "prosody": PitchStream().push(silence)}  # fmt: skip
+    out = Session(tmp_path / "model.onnx").run(
+        {name: np.stack([array] * 3) for name, array in feed.items()}
+    )
     assert out["embedding"].shape[0] == 3 and out["probabilities"].shape == (3, 8)
     np.testing.assert_allclose(out["probabilities"].sum(axis=1), 1.0, atol=1e-5)
     assert np.isfinite(out["valence"]).all() and np.abs(out["arousal"]).max() <= 1.0
@@ -99,6 +134,13 @@ def test_variants_keep_the_sound_finite(variant: str) -> None:
     assert np.isfinite(changed).all()
     expected = {"slow": 16_000 * 10 / 9, "fast": 16_000 * 10 / 11}.get(variant, 16_000)
     assert len(changed) == pytest.approx(expected, abs=1)
+
+
+def test_the_same_clip_and_seed_give_the_same_noise() -> None:
+    waveform = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    first, again, other = (variant_of(waveform, 3, clip, 0) for clip in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 def test_labels_are_those_of_ravdess() -> None:

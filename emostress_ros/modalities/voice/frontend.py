@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from emostress_ros.affect import Embedding
 from emostress_ros.errors import SignalError
+from emostress_ros.inference.session import Session
 from emostress_ros.modalities.voice.clock import StreamClock
 from emostress_ros.modalities.voice.encoder import SpeechFeatures, VoiceEncoder
 from emostress_ros.modalities.voice.log_mel import LogMelOptions, LogMelStream
@@ -81,6 +82,11 @@ class VoicePipeline:
         self._resampler = StreamResampler(SAMPLE_RATE_HZ)
         self._uses_mel = "log_mel" in self.encoder.session.input_names
         self._judged = 0
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Sessions of the models in use: voice activity, then the encoder."""
+        return self._vad.session, self.encoder.session
 
     @property
     def speaking(self) -> bool:

@@ -28,6 +28,9 @@ class SileroVad:
     Args:
         threads: threads of ONNX Runtime.
 
+    Attributes:
+        session: of the model.
+
     Raises:
         ModelNotFoundError: the pip package is not installed; names the command that mends it.
         ModelCorruptError: its file is another than the one this was built for.
@@ -35,7 +38,7 @@ class SileroVad:
 
     def __init__(self, threads: int = 1) -> None:
         file = packaged_file(_DISTRIBUTION, _FILE, _SHA256, pip=_PIP)
-        self._session = Session(file, threads=threads)
+        self.session = Session(file, threads=threads)
         self._rate = np.array(16_000, dtype=np.int64)
         self._frames = FrameBuffer(VAD_FRAME, VAD_FRAME)
         self.reset()
@@ -53,7 +56,7 @@ class SileroVad:
 
     def _probability(self, frame: npt.NDArray[np.float64]) -> float:
         heard = np.concatenate((self._context, frame.astype(np.float32)))
-        outputs = self._session.run({"input": heard[None], "state": self._state, "sr": self._rate})
+        outputs = self.session.run({"input": heard[None], "state": self._state, "sr": self._rate})
         self._state = outputs["stateN"]
         self._context = heard[-_CONTEXT:]
         return float(outputs["output"][0, 0])
