@@ -172,13 +172,17 @@ class VoicePipeline:
         return VoiceObservation(embedding, start_ns, end_ns, window.is_final, quality)
 
     def _features(self, window: SpeechWindow) -> SpeechFeatures:
-        hop = LogMelOptions().hop
-        rows = slice(window.start // hop, window.end // hop)
+        mel, pitch = self._mel.options, self._pitch.options
         return SpeechFeatures(
             waveform=self._wave.between(window.start, window.end)[:, 0],
-            log_mel=self._mel_rows.between(rows.start, rows.stop),
-            prosody=self._prosody_rows.between(rows.start, rows.stop),
+            log_mel=self._mel_rows.between(*_frames_within(window, mel.n_fft, mel.hop)),
+            prosody=self._prosody_rows.between(*_frames_within(window, pitch.frame, pitch.hop)),
         )
+
+
+def _frames_within(window: SpeechWindow, length: int, hop: int) -> tuple[int, int]:
+    # Whole frames alone: how much of the sound after the window has come must not matter.
+    return -(-window.start // hop), max(0, (window.end - length) // hop + 1)
 
 
 def to_mono(samples: Samples) -> npt.NDArray[np.float64]:

@@ -47,6 +47,16 @@ def framed(speech: np.ndarray, rate: int = 16_000) -> np.ndarray:
     return np.concatenate((quiet, speech, quiet))
 
 
+def test_both_models_are_named(pipeline) -> None:
+    names = [session.name for session in pipeline.sessions]
+    assert names[1] == pipeline.encoder.card.identifier
+    assert all(session.provider == "cpu" for session in pipeline.sessions)
+
+
+def test_the_model_takes_log_mel_and_prosody_of_the_stream(encoder) -> None:
+    assert set(encoder.session.input_names) == {"waveform", "log_mel", "prosody"}
+
+
 def test_an_utterance_gives_one_final_window_where_it_lies(pipeline, speech) -> None:
     found = hear(pipeline, framed(speech(1.8)))
     assert len(found) == 1
