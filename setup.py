@@ -92,7 +92,7 @@ EXTRAS = {
         "onnxruntime-ep-nv-tensorrt-rtx-cu13; sys_platform == 'linux'",
         "onnxruntime-gpu>=1.17; sys_platform == 'linux' and platform_machine == 'x86_64'",
     ],
-    "live": ["bleak>=0.21", "opencv-python-headless>=4.8", "sounddevice>=0.4.6"],
+    "live": ["bleak>=0.21", "opencv-python-headless>=4.8,<5", "sounddevice>=0.4.6"],
     "dev": [
         "colcon-common-extensions>=0.3",
         "hypothesis>=6.90",
