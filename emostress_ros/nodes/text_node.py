@@ -6,6 +6,7 @@ from typing import Any
 
 from emostress_ros.modalities.text import TextConfig, TextPipeline
 from emostress_ros.msg import Utterance
+from emostress_ros.nodes import interop
 from emostress_ros.nodes.base import InputTopic
 from emostress_ros.nodes.conversions import spoken_between
 from emostress_ros.nodes.modality_node import ModalityNode
@@ -13,7 +14,10 @@ from emostress_ros.nodes.run import run_node
 
 
 class TextNode(ModalityNode):
-    """Subscribes to ``utterance``, publishes ``embeddings/text``."""
+    """Subscribes to ``utterance``, publishes ``embeddings/text``.
+
+    Where ``hri_msgs`` is installed, ``LiveSpeech`` is heard on ``speech``.
+    """
 
     modality = "text"
     config_class = TextConfig
@@ -24,7 +28,11 @@ class TextNode(ModalityNode):
 
     def inputs(self) -> list[InputTopic]:
         """Return the transcript topic."""
-        return [InputTopic("utterance", Utterance, self._on_utterance, depth=20)]
+        own = InputTopic("utterance", Utterance, self._on_utterance, depth=20, group="utterance")
+        live = interop.message_type("hri_msgs", "LiveSpeech")
+        if live is None:
+            return [own]
+        return [own, InputTopic("speech", live, self._on_live_speech, depth=20, group="utterance")]
 
     def _on_utterance(self, message: Any) -> None:
         stamp_ns, start_ns, end_ns = spoken_between(message)
@@ -37,6 +45,12 @@ class TextNode(ModalityNode):
             confidence=float(message.confidence),
             locale=message.locale,
         )
+        if embedding is not None:
+            self.publish([embedding], message.header.frame_id)
+
+    def _on_live_speech(self, message: Any) -> None:
+        text, stamp_ns, confidence = interop.live_speech(message)
+        embedding = self.pipeline.process(text, stamp_ns, confidence=confidence) if text else None
         if embedding is not None:
             self.publish([embedding], message.header.frame_id)
 
