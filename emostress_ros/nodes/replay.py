@@ -27,10 +27,11 @@ from emostress_ros.evaluation.bags.reader import BagInfo, bag_info, read_records
 from emostress_ros.evaluation.bags.replay_options import LEAD_IN_RATE, ReplayOptions, ReplaySummary
 from emostress_ros.msg import Progress
 from emostress_ros.nodes.context import own_context
-from emostress_ros.nodes.replay_topic import ReplayTopic
+from emostress_ros.nodes.replay_topic import ReplayTopic, await_fusion
 
 _MAX_CLOCK_STEP_NS = 50_000_000  # with `max`, the clock ticks every 50 ms of the bag
 _SLIP_S = 0.02
+_FUSION_S = 10.0
 _SETTLE_S = 1.0  # nodes that have just found the replay may still be finding one another
 
 
@@ -95,6 +96,7 @@ class Replay:
                 f"the graph first, or replay without waiting"
             )
         if self.options.wait_s:
+            await_fusion(self.node, min(_FUSION_S, self.options.wait_s))
             time.sleep(_SETTLE_S)
         for topic in self._topics.values():
             topic.listeners = topic.publisher.get_subscription_count()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from typing import Any
 
 from rclpy.node import Node
@@ -12,6 +13,7 @@ from emostress_ros.evaluation.bags.pacing import Flow
 from emostress_ros.evaluation.bags.replay_options import ReplayOptions
 
 _DEPTH, _IMAGE_DEPTH = 50, 10
+EMBEDDING = "emostress_ros/msg/ModalityEmbedding"
 
 
 class ReplayTopic:
@@ -54,3 +56,17 @@ def message_class(msgtype: str) -> Any:
     """
     package, _, name = msgtype.partition("/msg/")
     return getattr(importlib.import_module(f"{package}.msg"), name)
+
+
+def await_fusion(node: Node, patience_s: float) -> None:
+    """Wait until somebody listens to every embedding that the graph publishes.
+
+    Nodes come up in any order; what the senses say before the fusion hears them would be lost.
+    A graph without a fusion is waited for in vain, hence the patience.
+    """
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        topics = [name for name, kinds in node.get_topic_names_and_types() if EMBEDDING in kinds]
+        if all(node.count_subscribers(name) for name in topics if node.count_publishers(name)):
+            return
+        time.sleep(0.05)
