@@ -93,7 +93,7 @@ def test_at_a_rate_every_message_arrives_unchanged_with_the_clock(bag, repositor
 
 
 def test_as_fast_as_a_slow_node_follows_and_nothing_is_lost(bag, repository) -> None:
-    options = ("--topics", "image", "audio", "--progress", "--work", "0.02")
+    options = ("--topics", "image", "audio", "--progress", "--work", "0.02", "--quiet-s", "5")
     with listening(repository, *options) as program:
         summary = replay(bag, ReplayOptions(rate="max"))
         result = heard(program)

@@ -176,7 +176,11 @@ def _from_object(where: str, item: dict[str, Any]) -> Line:
             raise MediaError(f"{where}: need the keys 'start' and 'text'; got {sorted(item)}")
     start, end = item["start"], item.get("end", item["start"])
     confidence = item.get("confidence")
-    for key, value in (("start", start), ("end", end), ("confidence", confidence or 0.0)):
+    for key, value in (
+        ("start", start),
+        ("end", end),
+        ("confidence", 0.0 if confidence is None else confidence),
+    ):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise MediaError(f"{where}: '{key}' must be a number; got {value!r}")
         if not abs(value) <= _LONGEST_S:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emostress_ros.errors import MediaError
@@ -72,6 +72,7 @@ def test_any_text_is_read_or_refused_with_its_line(text: str, parse) -> None:
     st.sampled_from(["start", "end", "text", "person_id", "locale", "confidence"]),
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()),
 ))  # fmt: skip
+@example({"start": 0, "end": 0, "text": "", "confidence": ""})
 def test_any_json_object_is_read_or_refused(item: dict) -> None:
     try:
         (line,) = parse_jsonl(json.dumps(item), "name")
