@@ -103,7 +103,7 @@ class LateFusion:
         return Affect(
             stamp_ns=_newest(evidence, aligned.stamp_ns),
             person_id=aligned.person_id,
-            emotion=self._name(probabilities, confidence),
+            emotion=self.name(probabilities),
             labels=EMOTIONS if len(probabilities) else (),
             probabilities=probabilities.astype(np.float32),
             valence=pool.weighted_mean(_each(evidence, "valence"), everything),
@@ -131,11 +131,7 @@ class LateFusion:
 
     def name(self, probabilities: np.ndarray) -> str:
         """Return the emotion of (K,) probabilities, or *unknown* under the threshold."""
-        confidence = float(probabilities.max()) if len(probabilities) else 0.0
-        return self._name(probabilities, confidence)
-
-    def _name(self, probabilities: np.ndarray, confidence: float) -> str:
-        if len(probabilities) == 0 or confidence < self._unknown_below:
+        if len(probabilities) == 0 or float(probabilities.max()) < self._unknown_below:
             return UNKNOWN
         return EMOTIONS[int(np.argmax(probabilities))]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -221,8 +220,3 @@ def _stress_level(value: int) -> StressLevel:
     if value not in levels:
         raise SignalError(f"stress_level must be one of {levels}; got {value}")
     return StressLevel(value)
-
-
-def is_estimated(value: float) -> bool:
-    """Whether a wire value says something (NaN means "not estimated")."""
-    return not math.isnan(value)

@@ -69,8 +69,14 @@ class FusionNode(ManagedNode):
         for state in states:
             self._affect.publish(affect_to_msg(state, self.now_ns() - state.stamp_ns))
             self.monitor.published("affect", state.stamp_ns)
-        self.monitor.facts |= {name: str(count) for name, count in self.pipeline.counts.items()}
-        self.monitor.facts["people"] = ", ".join(self.pipeline.people)
+
+    def _report(self) -> None:
+        assert self.monitor is not None
+        with self.lock:
+            facts = {name: str(count) for name, count in self.pipeline.counts.items()}
+            facts["people"] = ", ".join(self.pipeline.people)
+        self.monitor.facts |= facts
+        super()._report()
 
     def _on_set_consent(self, request: Any, response: Any) -> Any:
         with self.lock:
