@@ -17,6 +17,12 @@ from emostress_ros.metrics.bootstrap import (
     bootstrap_confusion_intervals,
     bootstrap_interval,
 )
+from emostress_ros.metrics.calibration import (
+    ReliabilityBins,
+    RiskCoverage,
+    reliability_bins,
+    risk_coverage,
+)
 from emostress_ros.metrics.figures import (
     accuracy,
     calibration_gap,
@@ -31,12 +37,16 @@ from emostress_ros.metrics.figures import (
     weighted_f1,
 )
 from emostress_ros.metrics.score import (
+    Predictions,
     Score,
     score_from_confusion,
     score_predictions,
 )
 
 __all__ = [
+    "Predictions",
+    "ReliabilityBins",
+    "RiskCoverage",
     "Score",
     "accuracy",
     "bootstrap_confusion_intervals",
@@ -49,6 +59,8 @@ __all__ = [
     "macro_f1",
     "multilabel_f1_per_class",
     "recall_per_class",
+    "reliability_bins",
+    "risk_coverage",
     "score_from_confusion",
     "score_predictions",
     "uar",

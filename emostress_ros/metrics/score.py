@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emostress_ros.errors import MetricsError
-from emostress_ros.metrics._arrays import IntArray, check_probabilities
+from emostress_ros.metrics._arrays import FloatArray, IntArray, check_indices, check_probabilities
 from emostress_ros.metrics.bootstrap import bootstrap_confusion_intervals
 from emostress_ros.metrics.figures import (
     accuracy,
@@ -26,6 +26,21 @@ from emostress_ros.metrics.figures import (
 
 if TYPE_CHECKING:
     from rich.console import Group
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The items behind a score; they never leave the process with it.
+
+    Attributes:
+        truth: (N,) class indices.
+        probabilities: (N, K) rows that sum to 1.
+        persons: (N,) whom each item comes from, or ``None``.
+    """
+
+    truth: IntArray
+    probabilities: FloatArray
+    persons: NDArray[Any] | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,7 @@ class Score:
         labels: K class names.
         confusion: (K, K) counts, one row per true class.
         extra: what a set adds: ``ci95``, ``persons``, ``skipped``, ``split``, ``note``, ...
+        predictions: the items, for reliability diagrams; ``None`` where they are not at hand.
     """
 
     n: int
@@ -57,6 +73,7 @@ class Score:
     labels: tuple[str, ...]
     confusion: IntArray
     extra: Mapping[str, Any] = field(default_factory=dict)
+    predictions: Predictions | None = field(default=None, repr=False, compare=False)
 
     def with_extra(self, **extra: Any) -> Score:
         """Return a copy with entries added to ``extra``."""
@@ -128,7 +145,13 @@ def score_predictions(
         added["persons"] = len(set(np.asarray(persons).tolist()))
         added["ci95"] = bootstrap_confusion_intervals(y_true, prediction, persons, len(labels))
     ece = expected_calibration_error(y_true, rows)
-    return score_from_confusion(labels, confusion, ece, extra=added)
+    items = Predictions(
+        check_indices(y_true, len(labels), "y_true"),
+        rows,
+        None if persons is None else np.asarray(persons),
+    )
+    scored = score_from_confusion(labels, confusion, ece, extra=added)
+    return replace(scored, predictions=items)
 
 
 def score_from_confusion(

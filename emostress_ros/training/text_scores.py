@@ -72,6 +72,7 @@ def score_goemotions(texts: LabelledTexts, outputs: Outputs, encoder: TextEncode
         labels=scored.labels,
         confusion=scored.confusion,
         extra={**scored.extra, "ci95": intervals, "note": _GOEMOTIONS_NOTE},
+        predictions=scored.predictions,
     )
     single = texts.single
     return figures.with_extra(
