@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "models": "list the models and their figures",
     "score": "score a shipped model on a labelled data set",
     "train": "train a model",
+    "figures": "reproduce the figures of the model cards",
+    "study": "compare a modality's models under both splits",
     "docs": "generate the tables of the README",
 }
 """Subcommand to its help; each is a module of ``emostress_ros.cli`` with ``add_arguments`` and

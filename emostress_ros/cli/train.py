@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from emostress_ros.errors import MissingExtraError
 
@@ -18,9 +20,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Hand over to the modality's training."""
-    try:
+    with needs_extra():
         module = importlib.import_module(f"emostress_ros.training.{args.modality}")
         return int(module.main(args.options))
+
+
+@contextmanager
+def needs_extra() -> Iterator[None]:
+    """Turn a missing package of the extra ``train`` into an error that says how to mend it.
+
+    Raises:
+        MissingExtraError: names the package and the ``pip install``.
+    """
+    try:
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("emostress_ros"):
             raise
