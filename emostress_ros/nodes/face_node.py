@@ -9,10 +9,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from emostress_ros.affect import Embedding
 from emostress_ros.modalities.face import FaceConfig, FacePipeline
+from emostress_ros.modalities.images import compressed_to_rgb, image_to_rgb
+from emostress_ros.modalities.messages import stamp_to_ns
 from emostress_ros.nodes import interop
 from emostress_ros.nodes.base import InputTopic
-from emostress_ros.nodes.conversions import stamp_to_ns
-from emostress_ros.nodes.images import compressed_to_rgb, image_to_rgb
 from emostress_ros.nodes.modality_node import ModalityNode
 from emostress_ros.nodes.run import run_node
 

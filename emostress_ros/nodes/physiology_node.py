@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from emostress_ros.errors import EmostressError
+from emostress_ros.modalities.messages import physiology_from_msg, stamp_to_ns
 from emostress_ros.modalities.physiology import PhysiologyConfig, PhysiologyPipeline
 from emostress_ros.msg import PhysiologySamples
 from emostress_ros.nodes.base import InputTopic
-from emostress_ros.nodes.conversions import physiology_from_msg, stamp_to_ns
 from emostress_ros.nodes.modality_node import ModalityNode
 from emostress_ros.nodes.run import run_node
 from emostress_ros.srv import ForgetPerson, StartBaseline

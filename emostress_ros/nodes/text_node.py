@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from emostress_ros.modalities.messages import live_speech, spoken_between
 from emostress_ros.modalities.text import TextConfig, TextPipeline
 from emostress_ros.msg import Utterance
 from emostress_ros.nodes import interop
 from emostress_ros.nodes.base import InputTopic
-from emostress_ros.nodes.conversions import spoken_between
 from emostress_ros.nodes.modality_node import ModalityNode
 from emostress_ros.nodes.run import run_node
 
@@ -49,7 +49,7 @@ class TextNode(ModalityNode):
             self.publish([embedding], message.header.frame_id)
 
     def _on_live_speech(self, message: Any) -> None:
-        text, stamp_ns, confidence = interop.live_speech(message)
+        text, stamp_ns, confidence = live_speech(message)
         embedding = self.pipeline.process(text, stamp_ns, confidence=confidence) if text else None
         if embedding is not None:
             self.publish([embedding], message.header.frame_id)

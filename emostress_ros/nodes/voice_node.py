@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from emostress_ros.modalities import messages
 from emostress_ros.modalities.voice.frontend import VoicePipeline
 from emostress_ros.modalities.voice.parameters import VoiceConfig
 from emostress_ros.msg import AudioChunk
 from emostress_ros.nodes import interop
 from emostress_ros.nodes.base import InputTopic
-from emostress_ros.nodes.conversions import audio_from_msg
 from emostress_ros.nodes.modality_node import ModalityNode
 from emostress_ros.nodes.run import run_node
 from emostress_ros.parameters import parameter
@@ -56,14 +56,14 @@ class VoiceNode(ModalityNode):
         ]
 
     def _on_audio(self, message: Any) -> None:
-        self._hear(*audio_from_msg(message), message)
+        self._hear(*messages.audio_from_msg(message), message)
 
     def _on_common(self, message: Any) -> None:
         if hasattr(message.audio, "info"):
-            self._hear(*interop.audio_stamped(message), message)
+            self._hear(*messages.audio_stamped(message), message)
             return
         rate_hz, channels = self.config.raw_sample_rate_hz, self.config.raw_channels
-        self._hear(*interop.audio_data_stamped(message, rate_hz, channels), message)
+        self._hear(*messages.audio_data_stamped(message, rate_hz, channels), message)
 
     def _hear(self, samples: Any, rate_hz: int, stamp_ns: int, message: Any) -> None:
         heard = self.pipeline.process(samples, rate_hz, stamp_ns)

@@ -16,6 +16,7 @@ from emostress_ros.affect import (
     StressLevel,
 )
 from emostress_ros.errors import SignalError
+from emostress_ros.modalities import messages
 from emostress_ros.msg import AffectState, AudioChunk, PhysiologySamples, Utterance
 from emostress_ros.nodes import conversions
 
@@ -104,7 +105,7 @@ def test_an_unknown_stress_level_is_refused():
 
 def test_audio_keeps_its_channels():
     chunk = AudioChunk(sample_rate_hz=16000, channels=2, data=[1, -1, 2, -2])
-    samples, rate, _ = conversions.audio_from_msg(chunk)
+    samples, rate, _ = messages.audio_from_msg(chunk)
     assert samples.tolist() == [[1, -1], [2, -2]] and rate == 16000
 
 
@@ -118,16 +119,16 @@ def test_audio_keeps_its_channels():
 )
 def test_audio_that_does_not_add_up_is_refused(chunk):
     with pytest.raises(SignalError, match="channels"):
-        conversions.audio_from_msg(chunk)
+        messages.audio_from_msg(chunk)
 
 
 def test_samples_that_do_not_fill_the_channels_are_refused():
     message = PhysiologySamples(signal="acceleration", channels=3, data=[1.0, 2.0])
     with pytest.raises(SignalError, match="acceleration: 2 samples do not fill 3 channels"):
-        conversions.physiology_from_msg(message)
+        messages.physiology_from_msg(message)
 
 
 def test_an_utterance_without_times_ends_at_its_stamp():
     message = Utterance()
     message.header.stamp.sec = 7
-    assert conversions.spoken_between(message) == (7 * 10**9,) * 3
+    assert messages.spoken_between(message) == (7 * 10**9,) * 3

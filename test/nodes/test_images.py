@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from sensor_msgs.msg import CompressedImage, Image
 
 from emostress_ros.errors import SignalError
-from emostress_ros.nodes.images import ENCODINGS, compressed_to_rgb, image_to_rgb
+from emostress_ros.modalities.images import ENCODINGS, compressed_to_rgb, image_to_rgb
 
 RGB = np.random.default_rng(1).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 

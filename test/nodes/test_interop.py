@@ -10,6 +10,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.errors import SignalError
+from emostress_ros.modalities import messages
 from emostress_ros.nodes import interop
 
 DEFINITIONS = {
@@ -65,13 +66,13 @@ def stamped(types, channels: int = 1, rate: int = 16000, **samples):
     ],
 )
 def test_every_sample_format_gives_the_same_sound(types, samples):
-    sound, rate, stamp_ns = interop.audio_stamped(stamped(types, **samples))
+    sound, rate, stamp_ns = messages.audio_stamped(stamped(types, **samples))
     assert sound.tolist() == [[0], [16384], [-32768]]
     assert (rate, stamp_ns) == (16000, 5_000_000_007)
 
 
 def test_stamped_audio_keeps_its_channels(types):
-    sound, _, _ = interop.audio_stamped(stamped(types, channels=2, int16=[1, 2, 3, 4]))
+    sound, _, _ = messages.audio_stamped(stamped(types, channels=2, int16=[1, 2, 3, 4]))
     assert sound.tolist() == [[1, 2], [3, 4]]
 
 
@@ -86,24 +87,24 @@ def test_stamped_audio_keeps_its_channels(types):
 )
 def test_stamped_audio_that_does_not_add_up_is_refused(types, kwargs, message):
     with pytest.raises(SignalError, match=message):
-        interop.audio_stamped(stamped(types, **kwargs))
+        messages.audio_stamped(stamped(types, **kwargs))
 
 
 def test_bare_bytes_are_read_with_the_rate_that_was_told(types):
     data = types["drivers/msg/AudioData"](data=np.array([1, 0, 255, 255], dtype=np.uint8))
     message = types["drivers/msg/AudioDataStamped"](header=header(types), audio=data)
-    sound, rate, stamp_ns = interop.audio_data_stamped(message, 44100, 1)
+    sound, rate, stamp_ns = messages.audio_data_stamped(message, 44100, 1)
     assert sound.tolist() == [[1], [-1]]
     assert (rate, stamp_ns) == (44100, 5_000_000_007)
     with pytest.raises(SignalError, match="whole frames"):
-        interop.audio_data_stamped(message, 44100, 4)
+        messages.audio_data_stamped(message, 44100, 4)
 
 
 def test_only_the_final_text_of_live_speech_counts(types):
     message = types["hri_msgs/msg/LiveSpeech"](
         header=header(types), incremental="I am", final="", confidence=0.5
     )
-    assert interop.live_speech(message) == ("", 5_000_000_007, 0.5)
+    assert messages.live_speech(message) == ("", 5_000_000_007, 0.5)
 
 
 def test_an_expression_is_the_faces_likeliest():
