@@ -16,7 +16,31 @@ class SimpleFilter(Protocol):
         """Call ``cb(message, *args)`` for every message."""
 
 
-class SubsetSynchronizer:
+class SignalingFilter:
+    """The downstream side of a message filter: those to call back, in the order they came."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+
+    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802
+        """Call ``cb(message_0, ..., message_n, *args)`` for every set; return its number."""
+        self._callbacks.append((cb, args))
+        return len(self._callbacks) - 1
+
+    def signalMessage(self, *messages: Any) -> None:  # noqa: N802
+        """Hand a set to everyone who registered."""
+        for callback, args in self._callbacks:
+            callback(*messages, *args)
+
+
+def stamp_ns_of(stamp: Any) -> int:
+    """Return a ``builtin_interfaces/Time`` or an ``rclpy.time.Time`` in nanoseconds."""
+    if hasattr(stamp, "nanoseconds"):
+        return int(stamp.nanoseconds)
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
+
+
+class SubsetSynchronizer(SignalingFilter):
     """Calls back with one message a stream, None where a stream has nothing fresh.
 
     Unlike ``message_filters.ApproximateTimeSynchronizer`` it speaks on a deadline although a
@@ -42,6 +66,7 @@ class SubsetSynchronizer:
         queue_size: int = 64,
         names: Sequence[str] | None = None,
     ) -> None:
+        super().__init__()
         self.names = list(names or [str(index) for index in range(len(fs))])
         ages = [max_age_s] * len(self.names) if isinstance(max_age_s, (int, float)) else max_age_s
         policies: Mapping[str, StreamPolicy[Any]] = {
@@ -49,7 +74,6 @@ class SubsetSynchronizer:
             for name, age in zip(self.names, ages, strict=True)
         }
         self._aligner: Aligner[Any] = Aligner(policies, config)
-        self._callbacks: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self.connectInput(fs)
 
     def connectInput(self, fs: Sequence[SimpleFilter]) -> None:  # noqa: N802
@@ -57,15 +81,9 @@ class SubsetSynchronizer:
         for name, upstream in zip(self.names, fs, strict=False):
             upstream.registerCallback(self.add, name)
 
-    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802
-        """Call ``cb(message_0, ..., message_n, *args)`` for every aligned set."""
-        self._callbacks.append((cb, args))
-        return len(self._callbacks) - 1
-
     def add(self, message: Any, name: str) -> None:
         """Take a message in, and speak when a set is due."""
-        stamp = message.header.stamp
-        self._aligner.add(name, stamp.sec * 1_000_000_000 + stamp.nanosec, message)
+        self._aligner.add(name, stamp_ns_of(message.header.stamp), message)
         newest = self._aligner.newest_ns()
         if newest is not None:
             self.advance(newest)
@@ -73,6 +91,4 @@ class SubsetSynchronizer:
     def advance(self, now_ns: int) -> None:
         """Speak of every moment that is due; call it from a timer to keep the deadline."""
         for aligned in self._aligner.advance(now_ns):
-            messages = [aligned.items.get(name) for name in self.names]
-            for callback, args in self._callbacks:
-                callback(*messages, *args)
+            self.signalMessage(*(aligned.items.get(name) for name in self.names))
