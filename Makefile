@@ -19,7 +19,7 @@ export ROS_DOMAIN_ID ?= $(shell echo $$(( $$$$ % 100 + 1 )))
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint docs clean
+.PHONY: help venv demo test lint docs figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,11 @@ test: lint ## style, types, and every test, the slow ones too
 
 docs: $(INSTALLED) ## write the tables of parameters into the documentation
 	$(BIN)/emostress docs
+
+figures: $(INSTALLED) ## reproduce every figure of the models' cards; DATA= the data sets, ONLY= models, QUICK=1
+	@test -n '$(DATA)' || { echo "say where the data sets lie: make figures DATA=FOLDER"; exit 1; }
+	$(BIN)/emostress figures --data '$(DATA)' --work '$(or $(WORK),$(VENV)/figures)' \
+		$(if $(ONLY),--only '$(ONLY)') $(if $(QUICK),--quick)
 
 clean: ## remove all that was built
 	rm -rf $(VENV) build install log dist *.egg-info

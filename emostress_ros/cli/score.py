@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             f"{', '.join(DATASETS[args.modality])}; got {args.dataset}"
         )
         return 2
-    score = _score_shipped(args) if args.protocol == SHIPPED else _score_protocol(args)
+    score = compute(args)
     if args.json:
         print(json.dumps(score.to_json_dict()))
         return 0
@@ -68,6 +68,22 @@ def run(args: argparse.Namespace) -> int:
 
     Console().print(score.render())
     return 0
+
+
+def compute(args: argparse.Namespace, offered_work: Path | None = None) -> Score:
+    """Score as the arguments say.
+
+    Args:
+        args: of :func:`add_arguments`.
+        offered_work: working folder for a protocol that takes one, where none is named.
+
+    Raises:
+        ParameterError: an option that the protocol does not take, or no such protocol.
+        MissingExtraError: a protocol needs a package that is not installed.
+    """
+    if args.protocol == SHIPPED:
+        return _score_shipped(args)
+    return _score_protocol(args, offered_work)
 
 
 def _score_shipped(args: argparse.Namespace) -> Score:
@@ -85,7 +101,7 @@ def _score_shipped(args: argparse.Namespace) -> Score:
     return score
 
 
-def _score_protocol(args: argparse.Namespace) -> Score:
+def _score_protocol(args: argparse.Namespace, offered_work: Path | None) -> Score:
     """Hand over to ``training/<modality>_protocol.py``, with the options that were given."""
     name = f"emostress_ros.training.{args.modality}_protocol"
     try:
@@ -95,6 +111,8 @@ def _score_protocol(args: argparse.Namespace) -> Score:
     given = {key: getattr(args, key) for key in ("split", "model", "baseline", "work")}
     given = {key: value for key, value in given.items() if value is not None}
     taken = inspect.signature(module.score).parameters
+    if offered_work is not None and "work" in taken:
+        given.setdefault("work", offered_work)
     odd = [f"--{key}" for key in given if key not in taken]
     if odd:
         raise ParameterError(

@@ -1,0 +1,162 @@
+"""`emostress figures`: a card's figures are found again, or the command says which are not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emostress_ros.cli import figures
+from emostress_ros.cli.main import main
+from emostress_ros.errors import CardError, ParameterError
+from emostress_ros.evaluation.card_figures import Claim, compare, score_words
+from emostress_ros.resources import share_directory
+
+LINES = [
+    ("I love this so much, thank you!", "3"),
+    ("This makes me furious, what an idiot", "0"),
+    ("I'm scared of what comes next", "2"),
+    ("The meeting is at five.", "4"),
+    ("I am so sorry for your loss", "5"),
+]
+COMMAND = "emostress score text goemotions DATA/text/goemotions --split dev"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of all data that holds five comments."""
+    folder = tmp_path / "data/text/goemotions"
+    folder.mkdir(parents=True)
+    rows = [f"{text}\t{ids}\tid{i}\n" for i, (text, ids) in enumerate(LINES)]
+    (folder / "dev.tsv").write_text("".join(rows))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def claiming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a copy of a shipped model whose card claims what a test wants."""
+    folder = tmp_path / "models/tiny"
+    shutil.copytree(share_directory() / "models/text_minilm_open", folder)
+    monkeypatch.setenv("EMOSTRESS_MODELS", str(folder.parent))
+
+    def claim(**figure: object) -> None:
+        card = yaml.safe_load((folder / "model.yaml").read_text())
+        card["name"] = "tiny"
+        figure = {"dataset": "goemotions", "split": "dev", "command": COMMAND, **figure}
+        card["figures"] = [figure]
+        (folder / "model.yaml").write_text(yaml.safe_dump(card))
+
+    return claim
+
+
+def found(data: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, dict]:
+    status = main(["figures", "--data", str(data), "--only", "tiny", "--json", *more])
+    return status, json.loads(capsys.readouterr().out)[0]
+
+
+def test_a_figure_holds_or_does_not(
+    data: Path, claiming: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    claiming(n=5, metrics={"accuracy": 0.0})
+    status, figure = found(data, capsys)
+    accuracy = figure["values"]["accuracy"]["found"]
+    assert accuracy > 0.5
+    assert status == 1
+    assert figure["values"]["n"]["holds"]
+    assert not figure["holds"]
+
+    claiming(n=5, metrics={"accuracy": accuracy - 0.005})
+    assert found(data, capsys)[0] == 0
+    claiming(n=5, metrics={"accuracy": accuracy - 0.0051})
+    assert found(data, capsys)[0] == 1
+    claiming(n=6, metrics={"accuracy": accuracy})
+    assert found(data, capsys)[0] == 1
+
+
+def test_a_figure_of_a_part_is_found_in_that_part(
+    data: Path, claiming: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    claiming(part=["single_label"], n=5, metrics={"uar": 0.0})
+    status, figure = found(data, capsys)
+    assert (status, figure["problem"]) == (1, "")
+    claiming(part=["sex female"], n=5, metrics={"uar": 0.0})
+    assert "'sex female'" in found(data, capsys)[1]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("emostress train text (scored after export)", "must be `emostress score"),
+        (f"{COMMAND} --nonsense", "--nonsense"),
+        (COMMAND.replace("dev", "test"), "test.tsv"),
+    ],
+)
+def test_a_command_that_gives_no_figure_is_named(
+    data: Path,
+    claiming: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    said: str,
+) -> None:
+    claiming(command=command, metrics={"uar": 0.5})
+    status, figure = found(data, capsys)
+    assert status == 1
+    assert said in figure["problem"]
+
+
+def test_quick_leaves_out_what_trains(
+    data: Path, claiming: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    claiming(command=f"{COMMAND} --protocol folds", metrics={"uar": 0.5})
+    status, figure = found(data, capsys, "--quick")
+    assert (status, figure["skipped"]) == (0, True)
+
+
+def test_the_table_says_which_figure_fails(
+    data: Path, claiming: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    claiming(metrics={"accuracy": 0.0})
+    assert main(["figures", "--data", str(data), "--only", "tiny"]) == 1
+    printed = capsys.readouterr().out
+    assert "NO" in printed
+    assert "1 do not hold" in printed
+
+
+def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(ParameterError, match="nothing_of_that_name"):
+        figures.chosen("nothing_of_that_name")
+
+
+def claim_of(command: str, **values: float) -> Claim:
+    return Claim("m", Path("m"), "d", "s", command, (), values)
+
+
+@pytest.mark.parametrize("path", ["DATA/voice", "../shared/data/voice", "DIR/voice"])
+def test_data_stands_where_it_really_lies(path: str) -> None:
+    words = score_words(claim_of(f"emostress score voice tess {path} --json"), Path("/d"))
+    assert words == ["voice", "tess", "/d/voice", "--json"]
+    words = score_words(claim_of("emostress score voice tess DATA"), Path("/d"))
+    assert words == ["voice", "tess", "/d/voice/tess"]
+
+
+def test_a_figure_that_is_no_number_agrees_with_nothing() -> None:
+    (check,) = compare(claim_of("c", uar=0.5), {"uar": None})
+    assert not check.holds
+    with pytest.raises(CardError, match="has no 'ece'"):
+        compare(claim_of("c", ece=0.5), {"uar": 0.5})
+
+
+def test_the_face_models_figure_is_reproduced(shared_data: Path) -> None:
+    face = [claim for claim in figures.chosen(None) if claim.folder.name.startswith("face_")]
+    runner = figures.Runner(shared_data, None, quiet=True)
+    checks = compare(face[0], runner.score(face[0]).to_json_dict())
+    assert [check for check in checks if not check.holds] == []
+
+
+@pytest.mark.slow
+def test_every_quick_figure_is_reproduced(shared_data: Path) -> None:
+    assert main(["figures", "--data", str(shared_data), "--quick", "--json"]) == 0
