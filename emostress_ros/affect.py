@@ -57,6 +57,21 @@ NANOSECONDS = 1_000_000_000
 MODALITIES: tuple[str, ...] = ("face", "voice", "physiology", "text")
 
 
+MEASURES: Mapping[str, str] = MappingProxyType(
+    {
+        "mouth_motion": "1: what moves in the mouth of a face from frame to frame, in its contrast",
+        "pitch_hz": "Hz: median fundamental frequency of the voiced frames",
+        "loudness_dbfs": "dBFS: mean level of the voiced frames",
+        "heart_rate_bpm": "1/min: mean heart rate",
+        "hrv_rmssd_ms": "ms: root mean square of successive differences of the intervals",
+        "eda_tonic_microsiemens": "µS: mean level of the skin conductance",
+        "scr_peaks_per_min": "1/min: rate of skin conductance responses",
+        "skin_temperature_celsius": "°C: mean skin temperature",
+    }
+)
+"""Interpretable figures that an embedding may carry, with unit and meaning; others are allowed."""
+
+
 class StressLevel(enum.IntEnum):
     """Coarse stress, as in ``AffectState.stress_level``."""
 
@@ -141,9 +156,10 @@ class Embedding:
         valence: [-1, 1] or NaN.
         arousal: [-1, 1] or NaN.
         stress: calibrated probability of stress, [0, 1] or NaN.
+        measures: interpretable figures by name, finite; see :data:`MEASURES`.
 
     Raises:
-        SignalError: on NaN in vector or probabilities, or a value out of range.
+        SignalError: on NaN in vector, probabilities or measures, or a value out of range.
         StampError: on a negative stamp or window.
     """
 
@@ -162,6 +178,7 @@ class Embedding:
     valence: float = math.nan
     arousal: float = math.nan
     stress: float = math.nan
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.stamp_ns < 0 or self.window_ns < 0:
@@ -179,6 +196,9 @@ class Embedding:
         if not np.all(np.isfinite(self.vector)):
             raise SignalError(f"embedding of {self.modality} holds NaN or infinity")
         _check_probabilities(self.probabilities)
+        unsound = [name for name, value in self.measures.items() if not math.isfinite(value)]
+        if unsound:
+            raise SignalError(f"measures of {self.modality} must be finite; not: {unsound}")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,11 @@ class FusionConfig(SyncConfig):
         (),
         "Who a source is, as 'source=person': a face track, voice or device id on the left.",
     )
+    humans: bool = parameter(
+        True,
+        "Also learn who a face or voice is from ROS4HRI's /humans/persons/<person>/face_id and "
+        "voice_id, where somebody publishes them.",
+    )
     default_person: str = parameter(
         "person_1", "Whom evidence is about when no face is in view and no id is given."
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from emostress_ros.affect import (
 )
 from emostress_ros.behaviour import Cue
 from emostress_ros.errors import SignalError
+from emostress_ros.modalities.messages import stamp_to_ns
 from emostress_ros.msg import (
     AffectState,
     BehaviourCue,
@@ -28,11 +28,6 @@ from emostress_ros.msg import (
 
 _SECOND = 1_000_000_000
 _LARGEST_STAMP_S = 2**31 - 1
-
-
-def stamp_to_ns(stamp: Time | Duration) -> int:
-    """Return a ROS time or duration in nanoseconds."""
-    return int(stamp.sec) * _SECOND + int(stamp.nanosec)
 
 
 def ns_to_stamp(stamp_ns: int) -> Time:
@@ -76,6 +71,8 @@ def embedding_to_msg(embedding: Embedding, frame_id: str = "") -> ModalityEmbedd
         valence=float(embedding.valence),
         arousal=float(embedding.arousal),
         stress=float(embedding.stress),
+        measure_names=list(embedding.measures),
+        measures=floats(list(embedding.measures.values())),
     )
     message.header.stamp = ns_to_stamp(embedding.stamp_ns)
     message.header.frame_id = frame_id
@@ -87,8 +84,12 @@ def embedding_from_msg(message: ModalityEmbedding) -> Embedding:
 
     Raises:
         SignalError, StampError: NaN in the vector, a value out of its range, labels that do not
-            match the probabilities, a negative window.
+            match the probabilities, names that do not match the measures, a negative window.
     """
+    if len(message.measure_names) != len(message.measures):
+        raise SignalError(
+            f"{len(message.measure_names)} measure_names for {len(message.measures)} measures"
+        )
     return Embedding(
         stamp_ns=stamp_to_ns(message.header.stamp),
         modality=message.modality,
@@ -103,6 +104,7 @@ def embedding_from_msg(message: ModalityEmbedding) -> Embedding:
         valence=float(message.valence),
         arousal=float(message.arousal),
         stress=float(message.stress),
+        measures=dict(zip(message.measure_names, map(float, message.measures), strict=True)),
     )
 
 
@@ -151,46 +153,6 @@ def cue_to_msg(cue: Cue) -> BehaviourCue:
     )
     message.header.stamp = ns_to_stamp(cue.stamp_ns)
     return message
-
-
-def audio_from_msg(message: Any) -> tuple[npt.NDArray[np.int16], int, int]:
-    """Return an ``AudioChunk`` as ((n, channels) int16, rate in Hz, stamp in ns).
-
-    Raises:
-        SignalError: no channels, no rate, or samples that do not fill whole frames.
-    """
-    channels, rate = int(message.channels), int(message.sample_rate_hz)
-    if channels < 1 or rate < 1:
-        raise SignalError(
-            f"audio needs channels >= 1 and sample_rate_hz >= 1; got {channels} and {rate}"
-        )
-    samples = np.asarray(message.data, dtype=np.int16)
-    if len(samples) % channels:
-        raise SignalError(f"{len(samples)} audio samples do not fill {channels} channels")
-    return samples.reshape(-1, channels), rate, stamp_to_ns(message.header.stamp)
-
-
-def physiology_from_msg(message: Any) -> tuple[npt.NDArray[np.float32], int]:
-    """Return ``PhysiologySamples`` as ((n, channels) float32, stamp in ns).
-
-    Raises:
-        SignalError: no channels, or samples that do not fill whole frames.
-    """
-    channels = int(message.channels)
-    samples = np.asarray(message.data, dtype=np.float32)
-    if channels < 1 or len(samples) % channels:
-        raise SignalError(
-            f"{message.signal}: {len(samples)} samples do not fill {channels} channels"
-        )
-    return samples.reshape(-1, channels), stamp_to_ns(message.header.stamp)
-
-
-def spoken_between(message: Any) -> tuple[int, int, int]:
-    """Return (stamp, start, end) of an ``Utterance`` in ns; an unset start or end is the stamp."""
-    stamp = stamp_to_ns(message.header.stamp)
-    end = stamp_to_ns(message.end) or stamp
-    start = stamp_to_ns(message.start) or end
-    return stamp, min(start, end), end
 
 
 def _contribution_to_msg(item: Contribution) -> ModalityContribution:

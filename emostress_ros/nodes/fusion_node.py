@@ -10,12 +10,14 @@ from emostress_ros.fusion import FusionConfig, FusionPipeline
 from emostress_ros.msg import AffectState, ModalityEmbedding
 from emostress_ros.nodes.base import InputTopic, ManagedNode
 from emostress_ros.nodes.conversions import affect_to_msg, embedding_from_msg
+from emostress_ros.nodes.humans import HumanIds
 from emostress_ros.nodes.run import run_node
 from emostress_ros.person.consent import ConsentRegistry
 from emostress_ros.srv import ForgetPerson, SetConsent
 
 _EMBEDDINGS_KEPT = 50
 _LEAST_CHECK_S = 0.01
+_LOOK_FOR_HUMANS_S = 1.0
 
 
 class FusionNode(ManagedNode):
@@ -32,6 +34,7 @@ class FusionNode(ManagedNode):
         # Consent outlives a reconfiguration: what a person declined stays declined.
         self.consent = getattr(self, "consent", None) or ConsentRegistry(config.consent)
         self.pipeline = FusionPipeline(config, self.consent)
+        self._humans = HumanIds(self, self._on_human)
         self._affect = self.create_lifecycle_publisher(AffectState, "affect", QoSProfile(depth=50))
         self._offered = [
             self.create_service(SetConsent, "~/set_consent", self._on_set_consent),
@@ -48,11 +51,14 @@ class FusionNode(ManagedNode):
         ]
 
     def activated(self) -> None:
-        """Keep the deadline of the states."""
+        """Keep the deadline of the states, and ask ROS4HRI who is who."""
         self.every(max(_LEAST_CHECK_S, min(0.2 / self.config.rate_hz, 0.05)), self._publish_due)
+        if self.config.humans:
+            self.every(_LOOK_FOR_HUMANS_S, self._humans.look)
 
     def teardown(self) -> None:
         """Release publisher and services."""
+        self._humans.close()
         self.destroy_lifecycle_publisher(self._affect)
         for service in self._offered:
             self.destroy_service(service)
@@ -61,6 +67,10 @@ class FusionNode(ManagedNode):
         with self.lock:
             self.pipeline.add(embedding_from_msg(message), self.now_ns())
         self._publish_due()
+
+    def _on_human(self, source_id: str, person: str | None) -> None:
+        with self.lock:
+            self.pipeline.directory.name(source_id, person)
 
     def _publish_due(self) -> None:
         assert self.monitor is not None

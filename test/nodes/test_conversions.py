@@ -17,7 +17,13 @@ from emostress_ros.affect import (
 )
 from emostress_ros.errors import SignalError
 from emostress_ros.modalities import messages
-from emostress_ros.msg import AffectState, AudioChunk, PhysiologySamples, Utterance
+from emostress_ros.msg import (
+    AffectState,
+    AudioChunk,
+    ModalityEmbedding,
+    PhysiologySamples,
+    Utterance,
+)
 from emostress_ros.nodes import conversions
 
 unit = st.floats(0, 1, width=32)
@@ -43,6 +49,7 @@ def embeddings(draw):
         valence=draw(signed),
         arousal=draw(signed),
         stress=draw(st.one_of(st.just(math.nan), unit)),
+        measures=draw(st.dictionaries(st.text(max_size=8), st.floats(-9, 9, width=32))),
     )
 
 
@@ -53,12 +60,26 @@ def same(first: float, second: float) -> bool:
 @given(embeddings())
 def test_an_embedding_survives_the_wire(embedding):
     back = conversions.embedding_from_msg(conversions.embedding_to_msg(embedding, "camera"))
-    for name in ("stamp_ns", "modality", "model", "window_ns", "person_id", "source_id", "labels"):
+    for name in (
+        "stamp_ns",
+        "modality",
+        "model",
+        "window_ns",
+        "person_id",
+        "source_id",
+        "labels",
+        "measures",
+    ):
         assert getattr(back, name) == getattr(embedding, name)
     assert (back.vector == embedding.vector).all()
     assert (back.probabilities == embedding.probabilities).all()
     for name in ("quality", "valence", "arousal", "stress"):
         assert same(getattr(back, name), getattr(embedding, name))
+
+
+def test_measures_without_names_are_refused():
+    with pytest.raises(SignalError, match="1 measure_names for 0 measures"):
+        conversions.embedding_from_msg(ModalityEmbedding(measure_names=["pitch_hz"]))
 
 
 def test_an_affect_survives_the_wire():

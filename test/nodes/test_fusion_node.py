@@ -9,6 +9,8 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
 
 from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.msg import AffectState, BehaviourCue, ModalityContribution, ModalityEmbedding
@@ -161,3 +163,20 @@ def test_a_missing_rule_file_leaves_the_node_unconfigured(bench):
     bench.start(BehaviourNode, "behaviour_node", rules=["no-such-preset"])
     state = bench.call(GetState, "behaviour_node/get_state", GetState.Request()).current_state
     assert state.label == "unconfigured"
+
+
+def test_a_person_manager_says_whose_face_it_is(bench):
+    bench.start(FusionNode, "fusion_node", rate_hz=20.0)
+    heard = bench.listen(AffectState, "affect")
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ids = bench.peer.create_publisher(String, "/humans/persons/anna/face_id", latched)
+    ids.publish(String(data="face_1"))
+    publisher = bench.publisher(ModalityEmbedding, "embeddings/face")
+
+    def named(person: str) -> bool:
+        publisher.publish(face_message(time.time_ns()))
+        return bool(heard) and heard[-1].person_id == person
+
+    bench.wait(lambda: named("anna"), "a state about anna")
+    bench.peer.destroy_publisher(ids)
+    bench.wait(lambda: named("face_1"), "a state about nobody but a face")

@@ -12,6 +12,7 @@ from emostress_ros.inference import Session
 from emostress_ros.modalities.face.alignment import align_face
 from emostress_ros.modalities.face.detector import FaceDetector, Faces, check_rgb
 from emostress_ros.modalities.face.encoder import ExpressionEncoder, Expressions
+from emostress_ros.modalities.face.mouth import MouthMotion
 from emostress_ros.modalities.face.parameters import FaceConfig
 from emostress_ros.modalities.face.quality import FaceQuality, assess
 from emostress_ros.modalities.face.tracker import FaceTracker, Track
@@ -57,6 +58,7 @@ class FacePipeline:
             config.track_memory_s, config.track_iou, config.track_reach, config.track_smoothing
         )
         self.encoder = ExpressionEncoder(config.model, config.providers, config.threads)
+        self._mouths = MouthMotion()
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -81,14 +83,18 @@ class FacePipeline:
         crops = np.stack([align_face(image, points) for points in faces.landmarks])
         qualities = [assess(*one) for one in zip(crops, faces.boxes, faces.landmarks, strict=True)]
         expressions = self.encoder.encode(crops)
+        motions = self._mouths.update([track.name for track in tracks], crops, stamp_ns)
         return [
-            self._observe(row, faces, tracks[row], qualities[row], expressions, stamp_ns)
+            self._observe(
+                row, faces, tracks[row], qualities[row], expressions, motions[row], stamp_ns
+            )
             for row in range(len(faces))
         ]
 
     def reset(self) -> None:
         """Forget every tracked face."""
         self.tracker.reset()
+        self._mouths.reset()
 
     def _choose(self, faces: Faces) -> Faces:
         """Keep the largest faces that are large enough and whose landmarks make sense."""
@@ -103,6 +109,7 @@ class FacePipeline:
         track: Track,
         quality: FaceQuality,
         expressions: Expressions,
+        mouth_motion: float | None,
         stamp_ns: int,
     ) -> FaceObservation:
         embedding = Embedding(
@@ -116,6 +123,7 @@ class FacePipeline:
             probabilities=expressions.probabilities[row],
             valence=float(expressions.valence[row]),
             arousal=float(expressions.arousal[row]),
+            measures={} if mouth_motion is None else {"mouth_motion": mouth_motion},
         )
         return FaceObservation(
             track_id=track.name,

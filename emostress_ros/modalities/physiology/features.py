@@ -144,6 +144,30 @@ class WindowFeatures:
     quality: float
 
 
+_MEASURES = {
+    "heart_rate_bpm": "hr_mean",
+    "hrv_rmssd_ms": "rmssd",
+    "eda_tonic_microsiemens": "eda_tonic",
+    "scr_peaks_per_min": "scr_peaks",
+    "skin_temperature_celsius": "temp_mean",
+}
+
+
+def measures(values: np.ndarray) -> dict[str, float]:
+    """Return the features that people read, in their units and without logarithm.
+
+    Args:
+        values: shape (len(FEATURES),), as in :class:`WindowFeatures`; what is NaN is left out.
+    """
+    found = {}
+    for measure, name in _MEASURES.items():
+        row = NAMES.index(name)
+        value, offset = float(values[row]), float(_OFFSETS[row])
+        if np.isfinite(value):
+            found[measure] = max(0.0, np.exp(value) - offset) if offset else value
+    return found
+
+
 def extract(window: WindowSignals) -> WindowFeatures:
     """Compute the features and the quality of one window."""
     found: dict[str, float] = {}

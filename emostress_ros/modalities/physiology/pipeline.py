@@ -8,6 +8,7 @@ from emostress_ros.affect import Embedding
 from emostress_ros.errors import ModelError
 from emostress_ros.inference import ModelCard, Session
 from emostress_ros.modalities.physiology.encoder import PhysiologyEncoder
+from emostress_ros.modalities.physiology.features import measures
 from emostress_ros.modalities.physiology.frontend import PhysiologyFrontEnd, Views
 from emostress_ros.modalities.physiology.parameters import PhysiologyConfig
 
@@ -88,4 +89,5 @@ class PhysiologyPipeline(PhysiologyFrontEnd):
             person_id=person_id,
             source_id=timed.device_id,
             stress=encoding.stress,
+            measures=measures(timed.window.values),
         )

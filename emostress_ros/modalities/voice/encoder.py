@@ -16,6 +16,7 @@ from emostress_ros.modalities.voice.parameters import VoiceConfig
 Float32Array = npt.NDArray[np.float32]
 MODALITY = "voice"
 _INPUTS = ("waveform", "log_mel", "prosody")
+_LEAST_VOICED = 3  # frames
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,23 @@ class VoiceEncoder:
             probabilities=percept.probabilities @ self._to_wire,
             valence=percept.valence,
             arousal=percept.arousal,
+            measures=prosody_measures(features.prosody),
         )
+
+
+def prosody_measures(prosody: Float32Array) -> dict[str, float]:
+    """Return pitch and loudness of the voiced frames; empty where there are fewer than three.
+
+    Args:
+        prosody: (frames, 3) F0 in Hz (0: unvoiced), periodicity, level in dBFS.
+    """
+    voiced = prosody[prosody[:, 0] > 0]
+    if len(voiced) < _LEAST_VOICED:
+        return {}
+    return {
+        "pitch_hz": float(np.median(voiced[:, 0])),
+        "loudness_dbfs": float(voiced[:, 2].mean()),
+    }
 
 
 def wire_matrix(card: ModelCard) -> Float32Array:

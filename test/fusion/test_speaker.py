@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emostress_ros.affect import Embedding
+from emostress_ros.evaluation.bags.media import open_media
+from emostress_ros.fusion import FusionConfig, FusionPipeline
+from emostress_ros.fusion.speaker import CLEAR, MouthHistory
+from emostress_ros.modalities.face import FaceConfig, FacePipeline
+from emostress_ros.modalities.voice.frontend import VoicePipeline
+
+SECOND = 1_000_000_000
+
+
+def history(**motions: float) -> MouthHistory:
+    """Every person's mouth moving alike for two seconds."""
+    kept = MouthHistory()
+    for person, motion in motions.items():
+        for frame in range(60):
+            kept.add(person, frame * SECOND // 30, motion)
+    return kept
+
+
+@given(st.floats(0.01, 1.0), st.floats(0.0, 1.0))
+def test_the_clearly_livelier_mouth_speaks_and_nobody_is_guessed(first, second):
+    speaker = history(anna=first, ben=second).speaker(["anna", "ben"], 0, SECOND)
+    if first >= 1.001 * CLEAR * second:
+        assert speaker == "anna"
+    elif second >= 1.001 * CLEAR * first:
+        assert speaker == "ben"
+    elif max(first, second) < 0.999 * CLEAR * min(first, second):
+        assert speaker is None
+
+
+def test_only_the_time_of_the_speech_counts():
+    kept = MouthHistory()
+    for frame in range(60):
+        kept.add("anna", frame * SECOND // 30, 0.1 if frame < 30 else 0.02)
+        kept.add("ben", frame * SECOND // 30, 0.02 if frame < 30 else 0.1)
+    assert kept.speaker(["anna", "ben"], 0, SECOND * 9 // 10) == "anna"
+    assert kept.speaker(["anna", "ben"], SECOND * 11 // 10, 2 * SECOND) == "ben"
+
+
+def test_who_cannot_be_seen_may_be_the_one_who_speaks():
+    assert history(anna=0.1).speaker(["anna", "ben"], 0, SECOND) is None
+
+
+def test_a_looping_bag_begins_anew():
+    kept = history(anna=0.1, ben=0.01)
+    for frame in range(30):
+        kept.add("anna", frame * SECOND // 30, 0.01)
+        kept.add("ben", frame * SECOND // 30, 0.1)
+    assert kept.speaker(["anna", "ben"], 0, SECOND) == "ben"
+
+
+def seen(at_s: float, track: str, motion: float) -> Embedding:
+    return Embedding(
+        round(at_s * SECOND), "face", "m@1", np.ones(2, np.float32), 1.0,
+        source_id=track, measures={"mouth_motion": motion},
+    )  # fmt: skip
+
+
+def said(modality: str, at_s: float, window_s: float) -> Embedding:
+    return Embedding(
+        round(at_s * SECOND), modality, "m@1", np.ones(2, np.float32), 1.0,
+        window_ns=round(window_s * SECOND),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("modality", ["voice", "text"])
+def test_of_two_in_view_the_words_go_to_the_moving_mouth(modality):
+    pipeline = FusionPipeline(FusionConfig())
+    for frame in range(45):
+        pipeline.add(seen(1 + frame / 30, "face_1", 0.02), 0)
+        pipeline.add(seen(1 + frame / 30, "face_2", 0.08), 0)
+    assert pipeline.add(said(modality, 2.4, 1.2), 0) == "face_2"
+
+
+def test_a_wearable_of_nobody_stays_nobodys_whoever_speaks():
+    pipeline = FusionPipeline(FusionConfig())
+    for frame in range(45):
+        pipeline.add(seen(1 + frame / 30, "face_1", 0.02), 0)
+        pipeline.add(seen(1 + frame / 30, "face_2", 0.08), 0)
+    assert pipeline.add(said("physiology", 2.4, 1.2), 0) is None
+    assert pipeline.counts["unassigned"] == 1
+
+
+@pytest.mark.parametrize("clip, talker_left", [("sbwe5n.mpg", True), ("swiz3n.mpg", False)])
+def test_beside_a_silent_person_the_voice_goes_to_the_talker(shared_data, clip, talker_left):
+    """Two real people pasted side by side: a GRID talker, and one who rests, first frames only."""
+    talker = open_media(shared_data / "clips" / clip)
+    resting = [f.rgb for f in open_media(shared_data / "clips" / "brbk7n.mpg").frames()][:8]
+    resting += resting[-2:0:-1]
+    faces, voices = FacePipeline(FaceConfig()), VoicePipeline()
+    fusion, is_talker, heard = FusionPipeline(FusionConfig()), {}, []
+    events = [(f.offset_ns, "face", f) for f in talker.frames()]
+    events += [(s.offset_ns, "voice", s) for s in talker.sound()]
+    for index, (stamp_ns, kind, item) in enumerate(sorted(events, key=lambda e: e[0])):
+        if kind == "voice":
+            heard += voices.process(item.pcm, item.sample_rate_hz, stamp_ns)
+            continue
+        pair = [item.rgb, resting[index % len(resting)]]
+        picture = np.concatenate(pair if talker_left else pair[::-1], axis=1)
+        for face in faces.process(picture, stamp_ns):
+            left = face.box[0] + face.box[2] < picture.shape[1]
+            is_talker[face.track_id] = left == talker_left
+            fusion.add(face.embedding, stamp_ns)
+    heard += voices.flush()
+    people = [fusion.add(window.embedding, window.end_ns) for window in heard]
+    assert people and all(person is not None and is_talker[person] for person in people)
