@@ -36,6 +36,7 @@ from emostress_ros.metrics.figures import (
     uar,
     weighted_f1,
 )
+from emostress_ros.metrics.ranking import auroc, roc_curve
 from emostress_ros.metrics.score import (
     Predictions,
     Score,
@@ -49,6 +50,7 @@ __all__ = [
     "RiskCoverage",
     "Score",
     "accuracy",
+    "auroc",
     "bootstrap_confusion_intervals",
     "bootstrap_interval",
     "calibration_gap",
@@ -61,6 +63,7 @@ __all__ = [
     "recall_per_class",
     "reliability_bins",
     "risk_coverage",
+    "roc_curve",
     "score_from_confusion",
     "score_predictions",
     "uar",
