@@ -18,7 +18,7 @@ from emostress_ros.metrics import Score
 
 DATASETS: dict[str, tuple[str, ...]] = {
     "face": ("fer2013", "ferplus"),
-    "voice": ("ravdess", "tess"),
+    "voice": ("ravdess", "tess", "crema_d"),
     "physiology": ("wesad", "stress_predict"),
     "text": ("goemotions", "dreaddit", "meld"),
 }

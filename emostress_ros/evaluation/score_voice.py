@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,24 +17,11 @@ from emostress_ros.modalities.voice.pitch import PitchStream
 from emostress_ros.modalities.voice.utterance import speech_extent
 from emostress_ros.modalities.voice.vad import SileroVad
 from emostress_ros.training.common import progress_bar
-from emostress_ros.training.datasets import ravdess, tess
+from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.speech_clips import SpeechClip, read_mono_16k
+from emostress_ros.training.datasets.speech_sets import speech_set
 
 FloatArray = npt.NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class _Dataset:
-    load: Callable[[Path, str | None], list[SpeechClip]]
-    labels: tuple[str, ...]
-    fold: Callable[[FloatArray], FloatArray]
-
-
-DATASETS = {
-    "ravdess": _Dataset(ravdess.load, ravdess.LABELS, lambda rows: rows),
-    "tess": _Dataset(tess.load, tess.LABELS, tess.from_ravdess),
-}
-"""Sets that can be scored; models answer in RAVDESS's labels."""
 
 
 def score(
@@ -50,9 +36,9 @@ def score(
     """Score a voice model clip by clip: the speech of a clip is found, encoded and judged once.
 
     Args:
-        dataset: ``ravdess`` or ``tess``.
+        dataset: ``ravdess``, ``tess`` or ``crema_d``.
         path: folder in the official layout.
-        split: RAVDESS: actors such as ``21-24``; TESS: ``OAF`` or ``YAF``; None scores all.
+        split: RAVDESS, CREMA-D: actors such as ``21-24``; TESS: ``OAF`` or ``YAF``; None: all.
         model: name or folder of the model; the default model when not given.
         baseline: not used by voice.
         progress: show a bar.
@@ -61,9 +47,7 @@ def score(
         DatasetError: an unknown set, or files that are missing or odd.
         ModelError: the model cannot be used, or answers in other labels.
     """
-    if dataset not in DATASETS:
-        raise DatasetError(f"voice: no data set '{dataset}'; there are {', '.join(DATASETS)}")
-    chosen = DATASETS[dataset]
+    chosen = speech_set(dataset)
     clips = chosen.load(Path(path), split)
     encoder = VoiceEncoder(VoiceConfig(model=model) if model else VoiceConfig())
     if encoder.labels != ravdess.LABELS:

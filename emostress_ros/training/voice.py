@@ -14,7 +14,7 @@ import torch
 from emostress_ros.metrics import Score, score_predictions
 from emostress_ros.training.common import CsvLog, plot_curves, progress_bar
 from emostress_ros.training.datasets import ravdess, tess
-from emostress_ros.training.datasets.speech_clips import person_folds
+from emostress_ros.training.datasets.splits import person_folds
 from emostress_ros.training.voice_card import LABEL_MAP, write_card
 from emostress_ros.training.voice_export import DeployedVoiceNet, export
 from emostress_ros.training.voice_fit import FitOptions
@@ -121,13 +121,11 @@ def evaluate(corpus: Corpus, held_out: FloatArray) -> tuple[dict[str, Score], fl
     """
     spoken = np.nonzero(corpus.ravdess)[0]
     clips, truth = [corpus.clips[i] for i in spoken], corpus.labels[spoken]
-    fold_of = person_folds(clips, FOLDS)
-    rows = np.zeros_like(held_out[spoken])
-    for fold in range(FOLDS):
-        others = fold_of != fold
-        temperature = fit_temperature(truth[others], held_out[spoken][others])
-        rows[~others] = soften(held_out[spoken][~others], temperature)
     persons = [clip.person for clip in clips]
+    rows = np.zeros_like(held_out[spoken])
+    for fold in person_folds(persons, FOLDS):
+        temperature = fit_temperature(truth[fold.train], held_out[spoken][fold.train])
+        rows[fold.test] = soften(held_out[spoken][fold.test], temperature)
     scores = {"all": score_predictions(ravdess.LABELS, truth, rows, persons)}
     for field in ("sex", "intensity"):
         for value in sorted({getattr(clip, field) for clip in clips}):

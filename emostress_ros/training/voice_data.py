@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
 
 from emostress_ros.modalities.voice.parameters import VoiceConfig
 from emostress_ros.modalities.voice.utterance import speech_extent
 from emostress_ros.modalities.voice.vad import SileroVad
 from emostress_ros.training.common import progress_bar
 from emostress_ros.training.datasets.speech_clips import SpeechClip, read_mono_16k
+from emostress_ros.training.voice_augment import add_noise, change_speed, reverberate
 
 Float32Array = npt.NDArray[np.float32]
 Encode = Callable[[Float32Array], Float32Array]
@@ -53,31 +53,14 @@ def cache_key(clips: Sequence[SpeechClip], *more: object) -> str:
 
 
 def make_variant(waveform: Float32Array, variant: str, rng: np.random.Generator) -> Float32Array:
-    """Return one of the :data:`VARIANTS` of a waveform.
-
-    Changing the speed moves pitch and formants too, as another throat would (Ko et al., "Audio
-    augmentation for speech recognition", Interspeech 2015).
-    """
+    """Return one of the :data:`VARIANTS` of a waveform."""
     if variant == "slow":
-        return scipy.signal.resample_poly(waveform, 10, 9).astype(np.float32)
+        return change_speed(waveform, 0.9)
     if variant == "fast":
-        return scipy.signal.resample_poly(waveform, 10, 11).astype(np.float32)
+        return change_speed(waveform, 1.1)
     if variant == "noisy":
-        return _noisy_room(waveform, rng)
+        return add_noise(reverberate(waveform, rng), rng)
     return waveform
-
-
-def _noisy_room(waveform: Float32Array, rng: np.random.Generator) -> Float32Array:
-    # Reverberation as exponentially fading noise (Polack 1988), then noise of 10 to 30 dB SNR.
-    decay = np.exp(-np.arange(4000) / rng.uniform(300.0, 1500.0))
-    tail = rng.normal(size=4000) * decay
-    tail *= rng.uniform(0.0, 0.5) / np.sqrt(np.sum(tail**2))
-    tail[0] += 1.0
-    wet = scipy.signal.fftconvolve(waveform, tail)[: len(waveform)]
-    colour = rng.uniform(0.0, 0.95)
-    noise = scipy.signal.lfilter([1.0], [1.0, -colour], rng.normal(size=len(wet)))
-    level = np.std(wet) / (np.std(noise) + 1e-9) * 10.0 ** (-rng.uniform(10.0, 30.0) / 20.0)
-    return (wet + level * noise).astype(np.float32)
 
 
 def variant_of(speech: Float32Array, which: int, clip: int, seed: int) -> Float32Array:

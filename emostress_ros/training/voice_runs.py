@@ -17,7 +17,14 @@ from emostress_ros.errors import DatasetError
 from emostress_ros.metrics import score_predictions
 from emostress_ros.training.common import load_checkpoint, save_checkpoint
 from emostress_ros.training.datasets import ravdess, tess
-from emostress_ros.training.datasets.speech_clips import SpeechClip, check_disjoint, person_folds
+from emostress_ros.training.datasets.speech_clips import SpeechClip
+from emostress_ros.training.datasets.splits import (
+    BY_PERSON,
+    RANDOM,
+    Split,
+    person_folds,
+    random_folds,
+)
 from emostress_ros.training.voice_data import cache_key, speech_of, start_statistics
 from emostress_ros.training.voice_fit import FitOptions, IntArray, Lessons, fit, predict
 from emostress_ros.training.voice_lower import start_encoder
@@ -31,9 +38,12 @@ TESS_IMPORTANCE = 0.2
 """Weight of a TESS clip in the loss: two voices must not outweigh twenty."""
 FOLD_RUNS = tuple(f"fold{fold}" for fold in range(1, FOLDS + 1))
 TESS_RUNS = ("tess-OAF", "tess-YAF")
+RANDOM_RUNS = tuple(f"random{fold}" for fold in range(1, FOLDS + 1))
 FINAL = "final"
-RUNS = (*FOLD_RUNS, *TESS_RUNS, FINAL)
-"""What is held out: a fold of RAVDESS's actors, a speaker of TESS, or nobody."""
+RUNS = (*FOLD_RUNS, *TESS_RUNS, *RANDOM_RUNS, FINAL)
+"""What is held out: a fold of RAVDESS's actors, a speaker of TESS, a random fifth of the clips of
+both sets whoever speaks, or nobody."""
+_SHUFFLE = 0  # seed of the random fifths
 
 
 @dataclass(frozen=True)
@@ -58,13 +68,35 @@ class Corpus:
 
     def held_out(self, run: str) -> IntArray:
         """Return the clips that a run of :data:`RUNS` does not learn from."""
+        persons = [clip.person for clip in self.clips]
         if run == FINAL:
             return np.empty(0, dtype=np.int64)
         if run in TESS_RUNS:
-            return np.nonzero([clip.person == run for clip in self.clips])[0]
+            return np.nonzero([person == run for person in persons])[0]
+        if run in RANDOM_RUNS:
+            fold = RANDOM_RUNS.index(run)
+            parts = [
+                rows[random_folds([persons[i] for i in rows], self.labels[rows], FOLDS, _SHUFFLE)
+                     [fold].test]
+                for rows in (np.nonzero(self.ravdess)[0], np.nonzero(~self.ravdess)[0])
+            ]  # fmt: skip
+            return np.concatenate(parts)
         spoken = np.nonzero(self.ravdess)[0]
-        fold_of = person_folds([self.clips[i] for i in spoken], FOLDS)
-        return spoken[fold_of == FOLD_RUNS.index(run)]
+        folds = person_folds([persons[i] for i in spoken], FOLDS)
+        return spoken[folds[FOLD_RUNS.index(run)].test]
+
+    def train(self, run: str) -> IntArray:
+        """Return the clips that a run of :data:`RUNS` learns from.
+
+        Raises:
+            DatasetError: a voice is on both sides, and the run is not a random one.
+        """
+        held = self.held_out(run)
+        rest = np.setdiff1d(np.arange(len(self.clips)), held)
+        if len(held):
+            name = RANDOM if run in RANDOM_RUNS else BY_PERSON
+            Split(name, rest, held, tuple(clip.person for clip in self.clips))
+        return rest
 
 
 @dataclass(frozen=True)
@@ -112,8 +144,7 @@ def learn(corpus: Corpus, name: str, options: FitOptions, say: Callable[[str], A
     """
     began = time.perf_counter()
     test = corpus.held_out(name)
-    train = np.setdiff1d(np.arange(len(corpus.clips)), test)
-    check_disjoint([corpus.clips[i] for i in train], [corpus.clips[i] for i in test])
+    train = corpus.train(name)
     importance = np.where(corpus.ravdess, 1.0, TESS_IMPORTANCE)
     lessons = Lessons(corpus.speech, corpus.start, corpus.labels, importance, train)
     curve, rows = [], np.empty((0, len(ravdess.LABELS)), dtype=np.float32)

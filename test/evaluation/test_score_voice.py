@@ -43,7 +43,7 @@ def test_tess_folds_the_labels(voice: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="there are ravdess, tess"):
+    with pytest.raises(DatasetError, match="there are ravdess, tess, crema_d"):
         score("emodb", tmp_path)
     with pytest.raises(DatasetError, match=r"Actor_NN/03-01-EE"):
         score("ravdess", tmp_path)

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from emostress_ros.errors import DatasetError
-from emostress_ros.training.datasets.speech_clips import SpeechClip, sound_files
+from emostress_ros.training.datasets.speech_clips import SpeechClip, number_range, sound_files
 
 LABELS: tuple[str, ...] = (
     "neutral",
@@ -40,7 +40,7 @@ def load(folder: Path, split: str | None = None) -> list[SpeechClip]:
     Raises:
         DatasetError: nothing there, or a name or split that is not in the official form.
     """
-    wanted = _actors(split)
+    wanted = number_range(split, "RAVDESS", "21-24")
     clips = [clip for path in sound_files(folder, "RAVDESS") if (clip := _clip(path))]
     kept = [clip for clip in clips if wanted is None or int(clip.person[-2:]) in wanted]
     if not kept:
@@ -71,13 +71,3 @@ def _clip(path: Path) -> SpeechClip | None:
         sex="male" if int(actor) % 2 else "female",
         text=statement,
     )
-
-
-def _actors(split: str | None) -> set[int] | None:
-    if split is None:
-        return None
-    match = re.fullmatch(r"(\d{1,2})(?:-(\d{1,2}))?", split)
-    if match is None:
-        raise DatasetError(f"RAVDESS: split must be actors such as '21-24' or '3'; got '{split}'")
-    first = int(match[1])
-    return set(range(first, int(match[2] or first) + 1))

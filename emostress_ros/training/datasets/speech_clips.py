@@ -1,8 +1,8 @@
-"""Labelled speech clips: what they are, how a sound file is read, how people are kept apart."""
+"""Labelled speech clips: what they are, how a sound file is read, how sides are loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emostress_ros.errors import DatasetError
 from emostress_ros.modalities.voice.resample import resample
+from emostress_ros.training.datasets.splits import BY_PERSON, Split
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a")
 """Sound files that are looked for; the sets come as wav, their compressed copies otherwise."""
@@ -24,8 +25,8 @@ class SpeechClip:
         path: sound file.
         label: the set's own name of the emotion.
         person: who speaks; unique over all sets, such as ``ravdess-07``.
-        intensity: ``normal`` or ``strong``; empty where the set does not vary it.
-        sex: ``female`` or ``male``.
+        intensity: such as ``normal`` or ``strong``; empty where the set does not vary it.
+        sex: ``female`` or ``male``; empty where the set does not say.
         text: what is said, or the code of the sentence.
     """
 
@@ -52,6 +53,27 @@ def sound_files(folder: Path, name: str) -> list[Path]:
         if path.suffix.lower() in AUDIO_SUFFIXES and path.stem not in found:
             found[path.stem] = path
     return list(found.values())
+
+
+def number_range(split: str | None, name: str, example: str) -> set[int] | None:
+    """Return the actors that a split such as ``21-24`` or ``3`` names; None for all.
+
+    Args:
+        split: what was asked for.
+        name: of the set, for the error.
+        example: a range of the set, for the error.
+
+    Raises:
+        DatasetError: not a number or a range of numbers.
+    """
+    if split is None:
+        return None
+    first, dash, last = split.partition("-")
+    if not first.isdecimal() or not (last.isdecimal() if dash else not last):
+        raise DatasetError(
+            f"{name}: split must be actors such as '{example}' or one of them; got '{split}'"
+        )
+    return set(range(int(first), int(last or first) + 1))
 
 
 def read_mono_16k(path: Path) -> npt.NDArray[np.float32]:
@@ -101,27 +123,29 @@ def _read_any(path: Path) -> tuple[npt.NDArray[np.float64], int]:
     return np.concatenate(pieces, axis=1).T.astype(np.float64), rate
 
 
-def check_disjoint(train: Iterable[SpeechClip], test: Iterable[SpeechClip]) -> None:
-    """Refuse a split that puts one voice on both sides.
+def load_split(
+    load: Callable[[Path, str | None], list[SpeechClip]],
+    folder: Path,
+    train: str,
+    test: str,
+    name: str = BY_PERSON,
+) -> tuple[list[SpeechClip], Split]:
+    """Return the clips of both sides of a split and how they are divided.
+
+    Args:
+        load: of a set, such as ``ravdess.load``.
+        folder: of the set.
+        train: the part to learn from, as ``load`` takes it: ``1-16``.
+        test: the part to judge: ``17-20``.
+        name: of the split; ``random`` lets a voice be on both sides.
 
     Raises:
-        DatasetError: names the people on both sides.
+        DatasetError: a voice or a clip is on both sides, or files are missing or odd.
     """
-    both = {clip.person for clip in train} & {clip.person for clip in test}
-    if both:
-        raise DatasetError(f"on both sides of a person-disjoint split: {', '.join(sorted(both))}")
-
-
-def person_folds(clips: Sequence[SpeechClip], folds: int) -> npt.NDArray[np.int64]:
-    """Return the (N,) fold of every clip: people in order, in blocks of equal size.
-
-    RAVDESS numbers its actors male, female, male, ...: blocks of four hold two of each.
-
-    Raises:
-        DatasetError: fewer people than folds.
-    """
-    people = sorted({clip.person for clip in clips})
-    if len(people) < folds:
-        raise DatasetError(f"{folds} folds need as many people; got {len(people)}")
-    fold_of = {person: i * folds // len(people) for i, person in enumerate(people)}
-    return np.array([fold_of[clip.person] for clip in clips], dtype=np.int64)
+    learned, judged = load(folder, train), load(folder, test)
+    clips = list({clip.path: clip for clip in (*learned, *judged)}.values())
+    place = {clip.path: index for index, clip in enumerate(clips)}
+    train_rows, test_rows = (
+        np.array([place[clip.path] for clip in side]) for side in (learned, judged)
+    )
+    return clips, Split(name, train_rows, test_rows, tuple(clip.person for clip in clips))
