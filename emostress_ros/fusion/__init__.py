@@ -1,8 +1,14 @@
 """Aligned embeddings in, affect out."""
 
-from emostress_ros.fusion.late import LateFusion
 from emostress_ros.fusion.parameters import FusionConfig
 from emostress_ros.fusion.people import PersonDirectory
 from emostress_ros.fusion.pipeline import FusionPipeline
+from emostress_ros.fusion.strategies import STRATEGIES, load_fusion
 
-__all__ = ["FusionConfig", "FusionPipeline", "LateFusion", "PersonDirectory"]
+__all__ = [
+    "STRATEGIES",
+    "FusionConfig",
+    "FusionPipeline",
+    "PersonDirectory",
+    "load_fusion",
+]

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from emostress_ros.affect import Affect, AlignedSet, Embedding
 from emostress_ros.errors import CardError, ModelNotFoundError
-from emostress_ros.fusion.late import LateFusion
 from emostress_ros.fusion.parameters import FusionConfig
 from emostress_ros.fusion.people import PersonDirectory
 from emostress_ros.fusion.smoothing import Smoother
+from emostress_ros.fusion.strategies import load_fusion
+from emostress_ros.fusion.verdict import Situation
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.person.consent import ConsentRegistry
 from emostress_ros.sync import Aligned, Aligner, SensorClock, StreamPolicy
@@ -37,8 +38,9 @@ class FusionPipeline:
     def __init__(self, config: FusionConfig, consent: ConsentRegistry | None = None) -> None:
         self.config = config
         self.consent = consent or ConsentRegistry(config.consent)
-        card = ModelCard.load(config.model)
-        self.fusion = LateFusion(card, CardReliability(), config.min_quality, config.unknown_below)
+        self.fusion = load_fusion(
+            config.model, CardReliability(), config.min_quality, config.unknown_below
+        )
         self.directory = PersonDirectory(
             config.people(), config.default_person, round(1e9 * config.presence_s)
         )
@@ -84,10 +86,16 @@ class FusionPipeline:
         now_ns = self.clock.now(node_ns)
         if now_ns is None:
             return []
-        states = []
+        due = []
         for person in list(self._aligners):
             for aligned in self._aligners[person].advance(now_ns):
-                states.append(self._state(person, aligned))
+                due.append(self._situation(person, aligned))
+        # Everybody's moments are one batch of the model; the smoothing then goes in order.
+        states = [
+            self._smoothers[state.person_id].smooth(state, situation.aligned.stamp_ns)
+            for situation, state in zip(due, self.fusion.fuse(due), strict=True)
+        ]
+        for person in list(self._aligners):
             self._forget_if_gone(person, now_ns)
         return states
 
@@ -100,7 +108,7 @@ class FusionPipeline:
         self.directory.forget(person_id)
         return known
 
-    def _state(self, person: str, aligned: Aligned[Embedding]) -> Affect:
+    def _situation(self, person: str, aligned: Aligned[Embedding]) -> Situation:
         refused = frozenset(
             name for name in self.config.modalities if not self.consent.granted(person, name)
         )
@@ -114,7 +122,7 @@ class FusionPipeline:
         evidence = AlignedSet(
             moment_ns, person, aligned.items, aligned.ages_ns, self.config.modalities
         )
-        return self._smoothers[person].smooth(self.fusion.fuse(evidence, stale, refused), moment_ns)
+        return Situation(evidence, stale, refused)
 
     def _say_refused(self, person: str, stamp_ns: int) -> None:
         # States go on, so that whoever listens sees NO_CONSENT and not a fault.
@@ -173,7 +181,7 @@ class FusionPipeline:
         ages = self.config.ages()
         policies = {}
         for name in self.config.modalities:
-            terms = self.fusion.terms.get(name, self.fusion.default_terms)
+            terms = self.fusion.terms_of(name)
             policies[name] = StreamPolicy[Embedding](round(1e9 * ages.get(name, terms.max_age_s)))
         return policies
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from emostress_ros.affect import EMOTIONS, UNKNOWN, Affect, StressLevel
-from emostress_ros.fusion.late import LateFusion
+from emostress_ros.fusion.verdict import FusionStrategy, stress_confidence
 
 _MARGIN = 0.1
 
@@ -21,7 +21,7 @@ class Smoother:
         time_constant_s: 0 passes everything through.
     """
 
-    def __init__(self, fusion: LateFusion, time_constant_s: float) -> None:
+    def __init__(self, fusion: FusionStrategy, time_constant_s: float) -> None:
         self._fusion = fusion
         self._constant_s = time_constant_s
         self._before: Affect | None = None
@@ -56,7 +56,7 @@ class Smoother:
             arousal=_mix(before.arousal, now.arousal, gain),
             stress=stress,
             stress_level=self._fusion.level(stress, level),
-            stress_confidence=0.0 if math.isnan(stress) else max(stress, 1.0 - stress),
+            stress_confidence=stress_confidence(stress),
         )
 
     def _keep_or_change(self, before: str, probabilities: np.ndarray, gain: float) -> str:

@@ -1,0 +1,206 @@
+"""What every fusion strategy shares: its terms, which evidence counts, and how a state is told."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emostress_ros.affect import (
+    EMOTIONS,
+    UNKNOWN,
+    Affect,
+    AlignedSet,
+    Contribution,
+    ContributionStatus,
+    Embedding,
+    StressLevel,
+)
+from emostress_ros.errors import CardError
+from emostress_ros.fusion.evidence import ModalityTerms
+
+Reliability = Callable[[str, str], float | None]
+"""``(model identifier, task)`` to the skill on the encoder's card, [0, 1]."""
+FloatArray = npt.NDArray[np.floating]
+_HYSTERESIS = 0.05
+_NEEDED = ("modalities", "default", "stress_moderate", "stress_high")
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that is known of one person at one moment.
+
+    Attributes:
+        aligned: fresh embeddings.
+        stale: embeddings that are too old to count.
+        refused: modalities that the person has not consented to.
+    """
+
+    aligned: AlignedSet
+    stale: Mapping[str, Embedding]
+    refused: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a strategy makes of a situation.
+
+    Attributes:
+        probabilities: (7,) in the order of ``EMOTIONS``; empty when nothing spoke of emotion.
+        valence: [-1, 1] or NaN.
+        arousal: [-1, 1] or NaN.
+        stress: [0, 1] or NaN.
+        weights: modality to its share in the state; the shares sum to 1, or there are none.
+    """
+
+    probabilities: FloatArray
+    valence: float
+    arousal: float
+    stress: float
+    weights: Mapping[str, float]
+
+
+class FusionStrategy(ABC):
+    """Turns what is known of people into their affect.
+
+    Args:
+        identifier: ``name@version`` of the model.
+        terms: ``modalities`` and ``default`` (ages), ``stress_moderate`` and ``stress_high``.
+        min_quality: evidence under it is not used.
+        unknown_below: confidence under which the emotion is *unknown*.
+    """
+
+    def __init__(
+        self, identifier: str, terms: Mapping[str, Any], min_quality: float, unknown_below: float
+    ) -> None:
+        missing = [name for name in _NEEDED if name not in terms]
+        if missing:
+            raise CardError(f"{identifier}: the terms lack {', '.join(missing)}")
+        self.identifier = identifier
+        self.terms = {name: ModalityTerms(**values) for name, values in terms["modalities"].items()}
+        self.default_terms = ModalityTerms(**terms["default"])
+        self._levels = (float(terms["stress_moderate"]), float(terms["stress_high"]))
+        self._min_quality = min_quality
+        self._unknown_below = unknown_below
+
+    @abstractmethod
+    def findings(self, situations: Sequence[Situation]) -> list[Finding]:
+        """Return what the evidence of each person says."""
+
+    def fuse(self, situations: Sequence[Situation]) -> list[Affect]:
+        """Return the affect of each person, several in one go."""
+        found = self.findings(situations) if situations else []
+        return [self._affect(s, f) for s, f in zip(situations, found, strict=True)]
+
+    def terms_of(self, modality: str) -> ModalityTerms:
+        """Return the terms of a modality, the default ones where it has none of its own."""
+        return self.terms.get(modality, self.default_terms)
+
+    def usable(self, situation: Situation) -> list[Embedding]:
+        """Return the fresh evidence that consent and quality allow."""
+        return [
+            embedding
+            for name, embedding in situation.aligned.embeddings.items()
+            if name not in situation.refused and embedding.quality >= self._min_quality
+        ]
+
+    def level(self, stress: float, before: StressLevel = StressLevel.UNKNOWN) -> StressLevel:
+        """Return the coarse level of a stress value; ``before`` adds hysteresis of 0.05."""
+        if math.isnan(stress):
+            return StressLevel.UNKNOWN
+        moderate, high = self._levels
+        if before >= StressLevel.MODERATE:
+            moderate -= _HYSTERESIS
+        if before == StressLevel.HIGH:
+            high -= _HYSTERESIS
+        if stress >= high:
+            return StressLevel.HIGH
+        return StressLevel.MODERATE if stress >= moderate else StressLevel.LOW
+
+    def name(self, probabilities: FloatArray) -> str:
+        """Return the emotion of (K,) probabilities, or *unknown* under the threshold."""
+        if len(probabilities) == 0 or float(probabilities.max()) < self._unknown_below:
+            return UNKNOWN
+        return EMOTIONS[int(np.argmax(probabilities))]
+
+    def _affect(self, situation: Situation, found: Finding) -> Affect:
+        aligned, known = situation.aligned, len(found.probabilities) > 0
+        stamps = [embedding.stamp_ns for embedding in self.usable(situation)]
+        return Affect(
+            stamp_ns=max(stamps, default=aligned.stamp_ns),
+            person_id=aligned.person_id,
+            emotion=self.name(found.probabilities),
+            labels=EMOTIONS if known else (),
+            probabilities=np.asarray(found.probabilities, dtype=np.float32),
+            valence=found.valence,
+            arousal=found.arousal,
+            stress=found.stress,
+            stress_level=self.level(found.stress),
+            confidence=float(found.probabilities.max()) if known else 0.0,
+            stress_confidence=stress_confidence(found.stress),
+            contributions=tuple(
+                self._contribution(name, situation, found.weights) for name in aligned.expected
+            ),
+        )
+
+    def _contribution(
+        self, name: str, situation: Situation, weights: Mapping[str, float]
+    ) -> Contribution:
+        aligned = situation.aligned
+        embedding = aligned.embeddings.get(name) or situation.stale.get(name)
+        if embedding is None:
+            silent = name in situation.refused
+            status = ContributionStatus.NO_CONSENT if silent else ContributionStatus.MISSING
+            return Contribution(name, "", status, 0.0, math.nan, 0)
+        status = self._status(name, embedding, situation, weights)
+        age_ns = max(0, aligned.ages_ns[name])
+        weight = weights.get(name, 0.0)
+        return Contribution(name, embedding.model, status, weight, embedding.quality, age_ns)
+
+    def _status(
+        self, name: str, embedding: Embedding, situation: Situation, weights: Mapping[str, float]
+    ) -> ContributionStatus:
+        if name in situation.refused:
+            return ContributionStatus.NO_CONSENT
+        if name in situation.stale:
+            return ContributionStatus.STALE
+        if embedding.quality < self._min_quality or weights.get(name, 0.0) <= 0.0:
+            return ContributionStatus.LOW_QUALITY
+        return ContributionStatus.USED
+
+
+def stress_confidence(stress: float) -> float:
+    """Return the probability that "stressed or not" is right; 0 where stress is not estimated."""
+    return 0.0 if math.isnan(stress) else max(stress, 1.0 - stress)
+
+
+def wire_probabilities(embedding: Embedding) -> npt.NDArray[np.float64]:
+    """Return (7,) probabilities in the order of ``EMOTIONS``, whatever the embedding's order.
+
+    A label that the model does not know gets none of the probability.
+    """
+    result = np.zeros(len(EMOTIONS))
+    for label, probability in zip(embedding.labels, embedding.probabilities, strict=True):
+        if label in EMOTIONS:
+            result[EMOTIONS.index(label)] += float(probability)
+    total = result.sum()
+    return result / total if total > 0.0 else np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
+
+
+def combined_shares(names: Sequence[str], *questions: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Return one share a modality: the mean of its shares in the questions that were answered.
+
+    Args:
+        names: M modalities.
+        questions: (M,) shares in each question; all zero where it was not answered.
+    """
+    answered = [share for share in questions if share.sum() > 0.0]
+    if not answered:
+        return {}
+    mean = np.mean(answered, axis=0)
+    return {name: float(weight) for name, weight in zip(names, mean, strict=True)}
