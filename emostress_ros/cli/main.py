@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "score": "score a shipped model on a labelled data set",
     "train": "train a model",
     "figures": "reproduce the figures of the model cards",
+    "calibration": "measure how honest the models' confidences are",
     "study": "compare a modality's models under both splits",
     "docs": "generate the tables of the README",
 }
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    listing = "\n".join(f"  {name:<8} {text}" for name, text in COMMANDS.items())
+    listing = "\n".join(f"  {name:<11} {text}" for name, text in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="emostress",
         description="A person's emotion and stress from face, voice, wearable and words, in ROS 2.",
