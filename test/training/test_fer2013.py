@@ -43,6 +43,51 @@ def test_csv_and_npz_hold_the_same(tmp_path, faces, usages):
     assert csv.usage.tolist() == npz.usage.tolist() == usages
 
 
+NAMES = (*fer2013.FERPLUS_LABELS, "unknown", "NF")
+HEADER = f"Usage,Image name,{','.join(NAMES)}"
+
+
+def write_votes(folder, votes, usages, header=HEADER):
+    lines = [
+        f"{usage},fer{row:07}.png,{','.join(map(str, counts))}"
+        for row, (counts, usage) in enumerate(zip(votes, usages, strict=True))
+    ]
+    (folder / "fer2013new.csv").write_text("\n".join([header, *lines]) + "\n")
+
+
+@pytest.fixture
+def official(tmp_path, faces, usages):
+    """fer2013.csv in a folder of its own."""
+    rows = [(k, face.ravel(), usages[k]) for k, face in enumerate(faces)]
+    return write_csv(tmp_path / "fer2013.csv", rows).parent
+
+
+def test_the_votes_beside_the_faces_are_read(official, usages):
+    votes = np.eye(6, 10, dtype=np.uint8) * 7
+    votes[4:, 8] = 3
+    assert fer2013.load(official).votes is None
+    write_votes(official, votes, usages)
+    data = fer2013.load(official)
+    np.testing.assert_array_equal(data.votes, votes)
+    assert fer2013.held_out(data, "publictest").votes[:, 2:4].tolist() == [[7, 0], [0, 7]]
+
+
+def test_votes_that_are_not_of_these_faces_are_refused(official, usages):
+    votes = np.ones((6, 10), np.uint8)
+    write_votes(official, votes[:5], usages[:5])
+    with pytest.raises(DatasetError, match="5 rows"):
+        fer2013.load(official)
+    write_votes(official, votes, usages[::-1])
+    with pytest.raises(DatasetError, match="row 2 is of PrivateTest"):
+        fer2013.load(official)
+    write_votes(official, [["x"] * 10] * 6, usages)
+    with pytest.raises(DatasetError, match=r"fer2013new.csv:2: votes"):
+        fer2013.load(official)
+    write_votes(official, votes, usages, header="Usage,Image name,neutral")
+    with pytest.raises(DatasetError, match="happiness"):
+        fer2013.load(official)
+
+
 def test_a_folder_will_do(tmp_path, faces, usages):
     write_npz(tmp_path / "fer2013.npz", faces, usages)
     assert len(fer2013.load(tmp_path)) == 6

@@ -4,14 +4,13 @@ Sources: Goodfellow et al., "Challenges in representation learning", ICONIP 2013
 Barsoum et al., "Training deep networks for facial expression recognition with crowd-sourced
 label distribution", ICMI 2016 (FER+).
 
-Two layouts are read: the official ``fer2013.csv`` (columns ``emotion,pixels,Usage``) and
-``fer2013.npz`` (``images``, ``label``, ``label_names``, ``usage``, and where known
-``ferplus_votes``, ``ferplus_names``).
+Two layouts are read: the official ``fer2013.csv`` (columns ``emotion,pixels,Usage``), with FER+'s
+``fer2013new.csv`` beside it where there is one, and ``fer2013.npz`` (``images``, ``label``,
+``label_names``, ``usage``, and where known ``ferplus_votes``, ``ferplus_names``).
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import pickle
 import zipfile
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.errors import DatasetError
+from emostress_ros.training.datasets import fer2013_csv
 
 LABELS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """FER2013's classes in the order of its label column."""
@@ -39,7 +39,7 @@ FERPLUS_LABELS: tuple[str, ...] = (
 """FER+'s eight emotions; the votes hold two more columns, ``unknown`` and ``NF`` (not a face)."""
 
 USAGES: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
-SIDE = 48
+SIDE = fer2013_csv.SIDE
 _FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv")
 
 ImageArray = npt.NDArray[np.uint8]
@@ -238,43 +238,7 @@ def _read_array(raw: bytes) -> np.ndarray:
 
 
 def _load_csv(file: Path) -> Fer2013:
-    images: list[ImageArray] = []
-    labels: list[int] = []
-    usage: list[str] = []
-    with file.open(newline="") as stream:
-        reader = csv.DictReader(stream)
-        columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
-        missing = [name for name in ("emotion", "pixels") if name not in columns]
-        if missing:
-            raise DatasetError(
-                f"{file} lacks the columns {', '.join(missing)}; "
-                f"official header: emotion,pixels,Usage"
-            )
-        for row in reader:
-            images.append(_parse_pixels(row[columns["pixels"]], file, reader.line_num))
-            labels.append(_parse_label(row[columns["emotion"]], file, reader.line_num))
-            usage.append(row[columns["usage"]].strip() if "usage" in columns else "Training")
-    stacked = np.stack(images) if images else np.empty((0, SIDE, SIDE), np.uint8)
-    return Fer2013(stacked, np.array(labels, np.int64), np.array(usage, np.str_), None)
-
-
-def _parse_label(text: str, file: Path, line: int) -> int:
-    try:
-        label = int(text)
-    except (TypeError, ValueError):
-        label = len(LABELS)
-    if not -1 <= label < len(LABELS):
-        raise DatasetError(f"{file}:{line}: emotion must be -1 … 6; got {text!r}")
-    return label
-
-
-def _parse_pixels(text: str | None, file: Path, line: int) -> ImageArray:
-    try:
-        values = np.array((text or "").split(), dtype=np.int64)
-    except (ValueError, OverflowError):
-        values = np.empty(0, np.int64)
-    if values.size != SIDE * SIDE or values.min() < 0 or values.max() > 255:
-        raise DatasetError(
-            f"{file}:{line}: pixels must be {SIDE * SIDE} numbers of 0 … 255; got {values.size}"
-        )
-    return values.astype(np.uint8).reshape(SIDE, SIDE)
+    images, labels, usage = fer2013_csv.read_faces(file, len(LABELS))
+    beside = file.with_name(fer2013_csv.VOTES_FILE)
+    votes = fer2013_csv.read_votes(beside, (*FERPLUS_LABELS, "unknown", "NF"), usage)
+    return Fer2013(images, labels, usage, votes)
