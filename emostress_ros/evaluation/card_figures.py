@@ -91,23 +91,20 @@ def claims(card: ModelCard) -> list[Claim]:
     """Return every figure of a card.
 
     Raises:
-        CardError: a figure has no data set, split, metrics or command.
+        CardError: a figure has no data set, split, number of items, metrics or command.
     """
     found = []
-    for number, figure in enumerate(card.figures, start=1):
-        missing = [k for k in ("dataset", "split", "metrics", "command") if not figure.get(k)]
-        if missing:
-            raise CardError(f"{card.folder}: figure {number} lacks {', '.join(missing)}")
-        counts = {k: figure[k] for k in COUNTS if isinstance(figure.get(k), (int, float))}
+    for figure in card.measured:
+        counts = {"n": figure.n} | ({"persons": figure.persons} if figure.persons else {})
         found.append(
             Claim(
                 model=card.name,
                 folder=card.folder,
-                dataset=str(figure["dataset"]),
-                split=str(figure["split"]),
-                command=str(figure["command"]),
-                part=tuple(str(key) for key in figure.get("part") or ()),
-                values={**counts, **figure["metrics"]},
+                dataset=figure.dataset,
+                split=figure.split,
+                command=figure.command,
+                part=figure.part,
+                values={**counts, **figure.metrics},
             )
         )
     return found

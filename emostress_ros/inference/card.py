@@ -12,6 +12,7 @@ import yaml
 
 from emostress_ros.affect import EMOTIONS
 from emostress_ros.errors import CardError, ModelNotFoundError
+from emostress_ros.inference.figure import Figure
 from emostress_ros.inference.packaged import check_sha256
 from emostress_ros.resources import model_directory
 
@@ -74,6 +75,15 @@ class ModelCard:
     def wire_labels(self) -> tuple[str, ...]:
         """The native labels under their names on the wire (may repeat)."""
         return tuple(self.label_map.get(label, label) for label in self.labels)
+
+    @property
+    def measured(self) -> tuple[Figure, ...]:
+        """The figures, read; the first is the one to name where there is room for one.
+
+        Raises:
+            CardError: a figure lacks what every figure has to say.
+        """
+        return tuple(Figure.from_mapping(raw, str(self.folder / CARD_FILE)) for raw in self.figures)
 
     @classmethod
     def load(cls, folder: str | Path) -> ModelCard:

@@ -46,7 +46,7 @@ def claiming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     def claim(**figure: object) -> None:
         card = yaml.safe_load((folder / "model.yaml").read_text())
         card["name"] = "tiny"
-        figure = {"dataset": "goemotions", "split": "dev", "command": COMMAND, **figure}
+        figure = {"dataset": "goemotions", "split": "dev", "n": 5, "command": COMMAND, **figure}
         card["figures"] = [figure]
         (folder / "model.yaml").write_text(yaml.safe_dump(card))
 
