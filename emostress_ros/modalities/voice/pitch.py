@@ -18,6 +18,7 @@ Float32Array = npt.NDArray[np.float32]
 PROSODY_COLUMNS = ("f0_hz", "periodicity", "energy_dbfs")
 """Columns of the prosody: F0 (0 where unvoiced), periodicity in [0, 1], level of the frame."""
 _LEAST_POWER = 1e-10
+_BLOCK = 32  # frames
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class PitchStream:
 
     def __init__(self, options: PitchOptions | None = None) -> None:
         self.options = options or PitchOptions()
-        self._frames = FrameBuffer(self.options.frame, self.options.hop)
+        self._frames = FrameBuffer(self.options.frame, self.options.hop, np.float32)
 
     def push(self, samples: npt.NDArray[np.floating]) -> Float32Array:
         """Take (n,) samples in [-1, 1]; return the (frames, 3) rows that they complete.
@@ -64,9 +65,11 @@ class PitchStream:
         Columns are those of :data:`PROSODY_COLUMNS`.
         """
         frames = self._frames.push(samples)
-        if len(frames) == 0:
-            return np.empty((0, len(PROSODY_COLUMNS)), dtype=np.float32)
-        return prosody_of_frames(frames, self.options)
+        rows = np.empty((len(frames), len(PROSODY_COLUMNS)), dtype=np.float32)
+        for begin in range(0, len(frames), _BLOCK):  # few at a time, which stay in the cache
+            part = slice(begin, begin + _BLOCK)
+            rows[part] = prosody_of_frames(frames[part], self.options)
+        return rows
 
     def reset(self) -> None:
         """Forget the unfinished frame."""
@@ -80,7 +83,7 @@ def prosody_of_frames(frames: npt.NDArray[np.floating], options: PitchOptions) -
     dip = np.take_along_axis(normalised, lag[:, None], axis=1)[:, 0]
     voiced = dip < options.threshold
     refined = lag + _parabola_offset(normalised, lag)
-    power = np.mean(np.square(frames), axis=1)
+    power = np.einsum("ij,ij->i", frames, frames).astype(np.float64) / options.frame
     f0 = np.where(voiced, options.sample_rate_hz / refined, 0.0)
     periodicity = np.where(power > _LEAST_POWER, np.clip(1.0 - dip, 0.0, 1.0), 0.0)
     level = 10.0 * np.log10(np.maximum(power, _LEAST_POWER))
@@ -89,7 +92,9 @@ def prosody_of_frames(frames: npt.NDArray[np.floating], options: PitchOptions) -
     )
 
 
-def _difference(frames: npt.NDArray[np.floating], options: PitchOptions) -> npt.NDArray[np.float64]:
+def _difference(
+    frames: npt.NDArray[np.floating], options: PitchOptions
+) -> npt.NDArray[np.floating]:
     # d(lag) = sum over j < window of (x[j] - x[j + lag])^2, equations 6 and 7 of the paper.
     lags = options.longest_lag + 2
     window = options.frame - lags
@@ -97,25 +102,34 @@ def _difference(frames: npt.NDArray[np.floating], options: PitchOptions) -> npt.
     head = scipy.fft.rfft(frames[:, :window], size, axis=1)
     whole = scipy.fft.rfft(frames, size, axis=1)
     correlation = scipy.fft.irfft(np.conj(head) * whole, size, axis=1)[:, :lags]
-    squares = np.cumsum(np.pad(np.square(frames), ((0, 0), (1, 0))), axis=1)
-    energy = squares[:, window : window + lags] - squares[:, :lags]
-    return np.maximum(energy[:, :1] + energy - 2.0 * correlation, 0.0)
+    # Energy of the window at each lag: what enters it less what leaves it.
+    squares = np.square(frames[:, : window + lags])
+    energy = np.empty((len(frames), lags), frames.dtype)
+    energy[:, 0] = squares[:, :window].sum(axis=1)
+    np.subtract(squares[:, window : window + lags - 1], squares[:, : lags - 1], out=energy[:, 1:])
+    np.cumsum(energy, axis=1, out=energy)
+    correlation *= -2.0
+    correlation += energy
+    correlation += energy[:, :1]
+    return np.maximum(correlation, 0.0, out=correlation)
 
 
 def _cumulative_mean_normalised(
-    difference: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    lags = np.arange(1, difference.shape[1])
+    difference: npt.NDArray[np.floating],
+) -> npt.NDArray[np.floating]:
+    lags = np.arange(1, difference.shape[1], dtype=difference.dtype)
     running = np.cumsum(difference[:, 1:], axis=1)
-    normalised = np.ones_like(difference)
-    floor = 1e-9 * difference.shape[1]
-    normalised[:, 1:] = np.where(
-        running > floor, difference[:, 1:] * lags / np.maximum(running, floor), 1.0
-    )
+    silent = running <= 1e-9 * difference.shape[1]
+    np.maximum(running, 1e-9, out=running)
+    normalised = np.empty_like(difference)
+    normalised[:, 0] = 1.0
+    np.multiply(difference[:, 1:], lags, out=normalised[:, 1:])
+    normalised[:, 1:] /= running
+    normalised[:, 1:][silent] = 1.0
     return normalised
 
 
-def _period(normalised: npt.NDArray[np.float64], options: PitchOptions) -> npt.NDArray[np.int64]:
+def _period(normalised: npt.NDArray[np.floating], options: PitchOptions) -> npt.NDArray[np.int64]:
     # First local minimum under the threshold; where there is none, the deepest dip.
     low, high = options.shortest_lag, options.longest_lag + 1
     part = normalised[:, low:high]
@@ -125,7 +139,7 @@ def _period(normalised: npt.NDArray[np.float64], options: PitchOptions) -> npt.N
 
 
 def _parabola_offset(
-    normalised: npt.NDArray[np.float64], lag: npt.NDArray[np.int64]
+    normalised: npt.NDArray[np.floating], lag: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     rows = np.arange(len(lag))
     before, at, after = (normalised[rows, lag + shift] for shift in (-1, 0, 1))

@@ -14,27 +14,47 @@ class FrameBuffer:
     Args:
         length: samples of a frame.
         hop: samples from one frame to the next, at most ``length``.
+        dtype: of the frames; float64 where differences of large sums follow.
     """
 
-    def __init__(self, length: int, hop: int) -> None:
+    def __init__(self, length: int, hop: int, dtype: npt.DTypeLike = np.float64) -> None:
         if not 0 < hop <= length:
             raise SignalError(f"hop must be 1 to {length} samples; got {hop}")
         self.length = length
         self.hop = hop
-        self._rest = np.empty(0, dtype=np.float64)
+        self._held = np.empty(4 * length, dtype=dtype)
+        self._start, self._end = 0, 0
 
-    def push(self, samples: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Take (n,) samples and return the (frames, length) that they complete (a view)."""
-        held = np.concatenate((self._rest, samples))
-        count = max(0, (len(held) - self.length) // self.hop + 1)
-        self._rest = held[count * self.hop :].copy()
-        if count == 0:
-            return np.empty((0, self.length), dtype=np.float64)
-        return np.lib.stride_tricks.sliding_window_view(held, self.length)[:: self.hop][:count]
+    def push(self, samples: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Take (n,) samples and return the (frames, length) that they complete.
+
+        It is a view, good until the next push: a sample is copied once, however many frames it is
+        in.
+        """
+        self._make_room(len(samples))
+        self._held[self._end : self._end + len(samples)] = samples
+        self._end += len(samples)
+        count = max(0, (self._end - self._start - self.length) // self.hop + 1)
+        step = self._held.itemsize
+        frames: npt.NDArray[np.floating] = np.ndarray(
+            (count, self.length), self._held.dtype, self._held, self._start * step,
+            (self.hop * step, step),
+        )  # fmt: skip
+        self._start += count * self.hop
+        return frames
 
     def reset(self) -> None:
         """Forget the unfinished frame."""
-        self._rest = np.empty(0, dtype=np.float64)
+        self._start = self._end = 0
+
+    def _make_room(self, count: int) -> None:
+        if self._end + count <= len(self._held):
+            return
+        rest = self._held[self._start : self._end].copy()
+        if len(rest) + count > len(self._held):
+            self._held = np.empty(2 * (len(rest) + count), dtype=self._held.dtype)
+        self._held[: len(rest)] = rest
+        self._start, self._end = 0, len(rest)
 
 
 class RowBuffer:
