@@ -93,8 +93,10 @@ EXTRAS = {
         "onnxruntime-gpu>=1.17; sys_platform == 'linux' and platform_machine == 'x86_64'",
     ],
     "live": ["bleak>=0.21", "opencv-python-headless>=4.8,<5", "sounddevice>=0.4.6"],
+    "store": ["cryptography>=41"],
     "dev": [
         "colcon-common-extensions>=0.3",
+        "cryptography>=41",  # of the extra `store`, for its tests
         "hypothesis>=6.90",
         "mypy>=1.8",
         "pytest>=8.0",

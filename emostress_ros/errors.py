@@ -63,6 +63,10 @@ class ConsentError(EmostressError, PermissionError):
     """An operation needs a consent that the person has not given."""
 
 
+class StoreError(EmostressError, OSError):
+    """What is kept of people cannot be read or written."""
+
+
 class GraphError(EmostressError, RuntimeError):
     """The node graph did not come up, or a node died."""
 

@@ -19,6 +19,8 @@ COMMANDS: dict[str, str] = {
     "record": "write a bag from live topics",
     "report": "write an HTML report of a recorded bag",
     "source": "publish a webcam, a microphone or a heart-rate strap",
+    "rest": "measure how a person is at rest",
+    "people": "show or forget those of whom something is kept",
     "models": "list the models and their figures",
     "score": "score a shipped model on a labelled data set",
     "train": "train a model",

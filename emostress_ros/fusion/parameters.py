@@ -75,7 +75,7 @@ class FusionConfig(SyncConfig):
     def ages(self) -> dict[str, float]:
         """Return :attr:`max_age_s` as modality to seconds."""
         ages = {}
-        for name, value in _pairs("max_age_s", self.max_age_s).items():
+        for name, value in pairs("max_age_s", self.max_age_s).items():
             try:
                 ages[name] = float(value)
             except ValueError:
@@ -88,7 +88,7 @@ class FusionConfig(SyncConfig):
 
     def people(self) -> dict[str, str]:
         """Return :attr:`identities` as source to person."""
-        return _pairs("identities", self.identities)
+        return pairs("identities", self.identities)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,11 +98,16 @@ class FusionConfig(SyncConfig):
         self.people()
 
 
-def _pairs(name: str, entries: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
+def pairs(name: str, entries: tuple[str, ...]) -> dict[str, str]:
+    """Return entries 'key=value' of the parameter ``name`` as a mapping.
+
+    Raises:
+        ParameterError: an entry that is none.
+    """
+    found = {}
     for entry in entries:
         key, equals, value = entry.partition("=")
         if not (key.strip() and equals and value.strip()):
             raise ParameterError(f"parameter '{name}' needs entries 'key=value'; got '{entry}'")
-        pairs[key.strip()] = value.strip()
-    return pairs
+        found[key.strip()] = value.strip()
+    return found

@@ -37,6 +37,7 @@ class PersonDirectory:
         self._seen_ns: dict[str, int] = {}
         self._last: str | None = default_person
         self._mouths = MouthHistory()
+        self._named_people = {default_person, *identities.values()}
         self.unassigned: Counter[str] = Counter()
 
     def resolve(self, embedding: Embedding) -> str | None:
@@ -62,6 +63,14 @@ class PersonDirectory:
             self._identities.pop(source_id, None)
         else:
             self._identities[source_id] = person_id
+            self._named_people.add(person_id)
+
+    def lasting(self, person_id: str) -> bool:
+        """Return whether a person's id means the same person tomorrow.
+
+        A name that was configured, told or carried does; a face track's does not.
+        """
+        return person_id in self._named_people
 
     def _speaker(self, embedding: Embedding, in_view: list[str]) -> str | None:
         if embedding.modality not in SPOKEN:
@@ -90,6 +99,7 @@ class PersonDirectory:
             if key and key in self._identities:
                 return self._identities[key]
         if embedding.person_id:
+            self._named_people.add(embedding.person_id)
             return embedding.person_id
         if embedding.modality == "face" and embedding.source_id:
             return embedding.source_id

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from emostress_ros.affect import Affect, AlignedSet, Embedding
-from emostress_ros.errors import CardError, ModelNotFoundError
+from emostress_ros.errors import CardError, ModelNotFoundError, ParameterError
 from emostress_ros.fusion.parameters import FusionConfig
 from emostress_ros.fusion.people import PersonDirectory
 from emostress_ros.fusion.smoothing import Smoother
@@ -14,9 +14,11 @@ from emostress_ros.fusion.strategies import load_fusion
 from emostress_ros.fusion.verdict import Situation
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.person.consent import ConsentRegistry
+from emostress_ros.person.resting import RestingReadings
 from emostress_ros.sync import Aligned, Aligner, SensorClock, StreamPolicy
 
 _MISSING_AFTER = 3.0  # in ages allowed
+_READ_AGAINST_REST = ("face", "voice")  # physiology has a baseline of its own, words have none
 
 
 class FusionPipeline:
@@ -51,6 +53,7 @@ class FusionPipeline:
         self._smoothers: dict[str, Smoother] = {}
         self._heard_ns: dict[str, int] = {}
         self._anonymous: dict[str, Embedding] = {}
+        self.resting = RestingReadings()
 
     @property
     def people(self) -> list[str]:
@@ -99,8 +102,25 @@ class FusionPipeline:
             self._forget_if_gone(person, now_ns)
         return states
 
+    def start_baseline(self, person_id: str, duration_s: float) -> None:
+        """Begin to measure how a person's face and voice are at rest.
+
+        Raises:
+            ParameterError: the person is not reported on now, or the duration is not above 0.
+        """
+        if person_id not in self._heard_ns:
+            known = ", ".join(self._heard_ns) or "nobody"
+            raise ParameterError(f"a rest needs a person in view ({known}); got '{person_id}'")
+        modalities = tuple(name for name in _READ_AGAINST_REST if name in self._policies)
+        self.resting.start(person_id, modalities, self._heard_ns[person_id], duration_s)
+
     def forget(self, person_id: str) -> bool:
         """Drop everything known of a person; tells whether there was anything."""
+        known = self.leave(person_id)
+        return self.resting.forget(person_id) or known
+
+    def leave(self, person_id: str) -> bool:
+        """End a person's report; their rest is kept for when they come back."""
         known = self._aligners.pop(person_id, None) is not None
         self._smoothers.pop(person_id, None)
         self._heard_ns.pop(person_id, None)
@@ -135,7 +155,8 @@ class FusionPipeline:
         aligner = self._aligner(person)
         if aligner is None:
             return None
-        aligner.add(embedding.modality, embedding.stamp_ns, embedding)
+        read = self.resting.read(person, embedding)
+        aligner.add(embedding.modality, embedding.stamp_ns, read)
         self._heard_ns[person] = embedding.stamp_ns
         if not embedding.person_id and embedding.modality != "face":
             self._anonymous[embedding.modality] = embedding
@@ -166,7 +187,7 @@ class FusionPipeline:
 
     def _forget_if_gone(self, person: str, now_ns: int) -> None:
         if now_ns - self._heard_ns.get(person, now_ns) > 1e9 * self.config.forget_after_s:
-            self.forget(person)
+            self.leave(person)
 
     def _tell_time(self, embedding: Embedding, arrival_ns: int) -> None:
         stream = f"{embedding.modality}/{embedding.source_id}"

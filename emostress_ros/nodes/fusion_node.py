@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.qos import QoSProfile
 
+from emostress_ros.errors import EmostressError
 from emostress_ros.fusion import FusionConfig, FusionPipeline
 from emostress_ros.msg import AffectState, ModalityEmbedding
 from emostress_ros.nodes.base import InputTopic, ManagedNode
-from emostress_ros.nodes.conversions import affect_to_msg, embedding_from_msg
+from emostress_ros.nodes.conversions import affect_to_msg, embedding_from_msg, stamp_to_ns
 from emostress_ros.nodes.humans import HumanIds
+from emostress_ros.nodes.memory import PeopleMemory
 from emostress_ros.nodes.run import run_node
 from emostress_ros.person.consent import ConsentRegistry
-from emostress_ros.srv import ForgetPerson, SetConsent
+from emostress_ros.person.store import StoreConfig
+from emostress_ros.srv import ForgetPerson, SetConsent, StartBaseline
 
 _EMBEDDINGS_KEPT = 50
 _LEAST_CHECK_S = 0.01
 _LOOK_FOR_HUMANS_S = 1.0
+_REST_S = 60.0
+
+
+@dataclass(frozen=True)
+class FusionNodeConfig(FusionConfig, StoreConfig):
+    """The fusion's parameters, and what is kept of people."""
 
 
 class FusionNode(ManagedNode):
     """Subscribes to ``embeddings/<modality>``, publishes ``affect`` at a set rate.
 
-    Services: ``~/set_consent`` and ``~/forget_person``.
+    Services: ``~/set_consent``, ``~/start_baseline`` and ``~/forget_person``.
     """
 
-    config_class = FusionConfig
+    config_class = FusionNodeConfig
 
-    def setup(self, config: FusionConfig) -> None:
+    def setup(self, config: FusionNodeConfig) -> None:
         """Load the fusion model and create publisher and services."""
         self.config = config
         # Consent outlives a reconfiguration: what a person declined stays declined.
         self.consent = getattr(self, "consent", None) or ConsentRegistry(config.consent)
         self.pipeline = FusionPipeline(config, self.consent)
+        self.memory = PeopleMemory(config.open_store(), self.pipeline)
+        self.memory.recall()
         self._humans = HumanIds(self, self._on_human)
         self._affect = self.create_lifecycle_publisher(AffectState, "affect", QoSProfile(depth=50))
         self._offered = [
             self.create_service(SetConsent, "~/set_consent", self._on_set_consent),
+            self.create_service(StartBaseline, "~/start_baseline", self._on_start_baseline),
             self.create_service(ForgetPerson, "~/forget_person", self._on_forget),
         ]
 
@@ -85,18 +98,48 @@ class FusionNode(ManagedNode):
         with self.lock:
             facts = {name: str(count) for name, count in self.pipeline.counts.items()}
             facts["people"] = ", ".join(self.pipeline.people)
+            self._keep_rests()
         self.monitor.facts |= facts
         super()._report()
+
+    def _keep_rests(self) -> None:
+        try:
+            self.memory.keep_rests()
+        except EmostressError as error:
+            self.get_logger().error(str(error), once=True)
 
     def _on_set_consent(self, request: Any, response: Any) -> Any:
         with self.lock:
             self.consent.set(request.person_id, request.granted, tuple(request.modalities))
             if not request.granted and not request.modalities and request.person_id:
                 self.pipeline.forget(request.person_id)
+            try:
+                self.memory.keep_consent(request.person_id)
+            except EmostressError as error:
+                response.message = f"holds until the node ends, but could not be kept: {error}"
+                return response
         whom = request.person_id or "everyone"
         what = ", ".join(request.modalities) or "all modalities"
         response.success = True
         response.message = f"{whom}: {what} {'granted' if request.granted else 'withdrawn'}"
+        return response
+
+    def _on_start_baseline(self, request: Any, response: Any) -> Any:
+        duration_s = stamp_to_ns(request.duration) / 1e9 or _REST_S
+        with self.lock:
+            people = [request.person_id] if request.person_id else self.pipeline.people
+            try:
+                for person in people:
+                    self.pipeline.start_baseline(person, duration_s)
+            except EmostressError as error:
+                response.message = str(error)
+                return response
+        response.success = bool(people)
+        response.message = (
+            f"{', '.join(people)}: {duration_s:g} s of rest have begun"
+            if people
+            else "nobody is reported on now"
+        )
         return response
 
     def _on_forget(self, request: Any, response: Any) -> Any:
@@ -104,7 +147,7 @@ class FusionNode(ManagedNode):
             response.message = "person_id must name whom to forget; it came empty"
             return response
         with self.lock:
-            known = self.pipeline.forget(request.person_id)
+            known = self.memory.forget(request.person_id)
         response.success = True
         response.message = (
             f"{request.person_id} is forgotten" if known else f"{request.person_id} was not known"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import math
 import time
 
@@ -17,6 +18,8 @@ from emostress_ros.msg import AffectState, BehaviourCue, ModalityContribution, M
 from emostress_ros.nodes.behaviour_node import BehaviourNode
 from emostress_ros.nodes.conversions import embedding_to_msg, stamp_to_ns
 from emostress_ros.nodes.fusion_node import FusionNode
+from emostress_ros.nodes.rest import start_rest
+from emostress_ros.person.store import PersonStore, read_key
 from emostress_ros.srv import ForgetPerson, SetConsent
 
 
@@ -180,3 +183,54 @@ def test_a_person_manager_says_whose_face_it_is(bench):
     bench.wait(lambda: named("anna"), "a state about anna")
     bench.peer.destroy_publisher(ids)
     bench.wait(lambda: named("face_1"), "a state about nobody but a face")
+
+
+def tired_face(at_s: float) -> ModalityEmbedding:
+    values = np.full(7, 0.02, dtype=np.float32)
+    values[EMOTIONS.index("sad")], values[EMOTIONS.index("neutral")] = 0.6, 0.3
+    return embedding_to_msg(
+        Embedding(
+            round(at_s * 1e9), "face", "face_test@1", np.ones(4, np.float32), 1.0,
+            person_id="anna", labels=EMOTIONS, probabilities=values, valence=-0.4, arousal=-0.1,
+        )
+    )  # fmt: skip
+
+
+def test_a_rest_is_kept_over_a_restart_until_the_person_is_forgotten(bench, tmp_path):
+    kept = {"store": str(tmp_path / "people"), "store_key": str(tmp_path / "key")}
+    node = bench.start(FusionNode, "fusion_node", lossless=True, diagnostics_period_s=0.1, **kept)
+    heard = bench.listen(AffectState, "affect")
+    publisher = bench.publisher(ModalityEmbedding, "embeddings/face", 500)
+    for frame in range(30):
+        publisher.publish(tired_face(1000 + frame / 30))
+    bench.wait(lambda: heard and heard[-1].emotion == "sad", "a face that looks sad")
+    begun = start_rest("anna", 2.0, context=bench.context)
+    assert begun == {"/fusion_node/start_baseline": (True, "anna: 2 s of rest have begun")}
+    for frame in range(30, 180):
+        publisher.publish(tired_face(1000 + frame / 30))
+    bench.wait(lambda: heard[-1].emotion == "neutral", "the same face, read against its rest")
+    bench.wait(lambda: PersonStore(tmp_path / "people", read_key(tmp_path / "key")).people(), "it")
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    node.trigger_configure()
+    node.trigger_activate()
+    heard.clear()
+    publisher.publish(tired_face(2000))
+    publisher.publish(tired_face(2000.5))
+    bench.wait(lambda: heard and heard[-1].emotion == "neutral", "the rest, recalled")
+    bench.call(ForgetPerson, "fusion_node/forget_person", ForgetPerson.Request(person_id="anna"))
+    assert not list((tmp_path / "people").iterdir())
+
+
+def test_a_rest_of_nobody_is_refused(bench):
+    bench.start(FusionNode, "fusion_node")
+    answer = start_rest("ghost", 60.0, context=bench.context)["/fusion_node/start_baseline"]
+    assert answer == (False, "a rest needs a person in view (nobody); got 'ghost'")
+
+
+def test_a_store_with_another_key_leaves_the_node_unconfigured(bench, tmp_path):
+    PersonStore(tmp_path, base64.urlsafe_b64encode(bytes(32))).save("anna", "rest", {})
+    parameters = {"store": str(tmp_path), "store_key": str(tmp_path.parent / "other_key")}
+    bench.start(FusionNode, "fusion_node", **parameters)
+    state = bench.call(GetState, "fusion_node/get_state", GetState.Request()).current_state
+    assert state.label == "unconfigured"

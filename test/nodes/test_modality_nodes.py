@@ -22,6 +22,7 @@ from emostress_ros.nodes.face_node import FaceNode
 from emostress_ros.nodes.physiology_node import PhysiologyNode
 from emostress_ros.nodes.text_node import TextNode
 from emostress_ros.nodes.voice_node import VoiceNode
+from emostress_ros.person.store import PersonStore, read_key
 from emostress_ros.srv import StartBaseline
 
 SECOND = 1_000_000_000
@@ -222,6 +223,27 @@ def test_rest_is_measured_on_request(bench):
     before = {message.model for message in heard}
     wear(publisher, 180, start=65)
     bench.wait(lambda: {message.model for message in heard} - before, "the model that knows rest")
+
+
+def test_two_wearables_are_two_people_and_a_rest_is_kept(bench, tmp_path):
+    kept = {"store": str(tmp_path / "people"), "store_key": str(tmp_path / "key")}
+    bench.start(
+        PhysiologyNode, "physiology_node", lossless=True, identities=["E4-1=anna", "E4-2=ben"],
+        **kept,
+    )  # fmt: skip
+    heard = bench.listen(ModalityEmbedding, "embeddings/physiology")
+    publisher = bench.publisher(PhysiologySamples, "physiology", 2000)
+    request = StartBaseline.Request(person_id="anna", duration=Duration(sec=60))
+    for k in range(200):
+        if k == 65:
+            bench.wait(lambda: {m.person_id for m in heard} == {"anna", "ben"}, "two people")
+            assert bench.call(StartBaseline, "physiology_node/start_baseline", request).success
+        for device in ("E4-1", "E4-2"):
+            message = wearable_message("bvp", "1", 64, pulse(1, k), START_NS + k * SECOND)
+            message.device_id = device
+            publisher.publish(message)
+    store = PersonStore(tmp_path / "people", read_key(tmp_path / "key"))
+    bench.wait(lambda: store.people() == {"anna": ["physiology"]}, "anna's rest, kept")
 
 
 def test_silence_says_nothing_and_broken_audio_is_survived(bench):

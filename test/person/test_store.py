@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import base64
+import os
+import stat
+
+import pytest
+
+from emostress_ros.errors import StoreError
+from emostress_ros.person.store import KEY_VARIABLE, PersonStore, StoreConfig, read_key
+
+pytest.importorskip("cryptography")
+
+
+def new_key() -> bytes:
+    return base64.urlsafe_b64encode(os.urandom(32))
+
+
+def test_what_is_kept_comes_back_and_nobody_else_can_read_it(tmp_path):
+    key = new_key()
+    store = PersonStore(tmp_path / "people", key)
+    store.save("anna", "rest", {"mean": [1.5, 2.0]})
+    store.save("ben", "consent", {"face": False})
+    again = PersonStore(tmp_path / "people", key)
+    assert again.load("anna", "rest") == {"mean": [1.5, 2.0]}
+    assert again.load("anna", "consent") is None
+    assert again.people() == {"anna": ["rest"], "ben": ["consent"]}
+    for path in (tmp_path / "people").iterdir():
+        assert b"anna" not in path.name.encode() + path.read_bytes()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(StoreError, match="another key"):
+        PersonStore(tmp_path / "people", new_key()).load("anna", "rest") or PersonStore(
+            tmp_path / "people", new_key()
+        ).people()
+
+
+def test_forgetting_leaves_no_file_of_that_person(tmp_path):
+    store = PersonStore(tmp_path, new_key())
+    store.save("anna", "rest", {})
+    store.save("anna", "consent", {})
+    store.save("ben", "rest", {})
+    assert store.forget("anna") and not store.forget("anna")
+    assert store.people() == {"ben": ["rest"]}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    store = PersonStore(tmp_path, new_key())
+    store.save("anna", "rest", {})
+    path = next(tmp_path.iterdir())
+    path.write_bytes(path.read_bytes()[:-7] + b"garbage")
+    with pytest.raises(StoreError, match=path.name):
+        store.load("anna", "rest")
+
+
+def test_a_key_is_made_once_for_its_owner_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    path = tmp_path / "deep" / "store.key"
+    key = read_key(path)
+    assert read_key(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    monkeypatch.setenv(KEY_VARIABLE, "c2VjcmV0")
+    assert read_key(path) == b"c2VjcmV0"
+
+
+def test_a_wrong_key_is_refused_and_by_default_nothing_is_kept(tmp_path):
+    with pytest.raises(StoreError, match="32 bytes"):
+        PersonStore(tmp_path, b"short")
+    assert StoreConfig().open_store() is None
