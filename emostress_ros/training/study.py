@@ -25,7 +25,7 @@ import numpy as np
 
 from emostress_ros.errors import DatasetError, ParameterError
 from emostress_ros.metrics import Score
-from emostress_ros.training.study_pages import json_of, markdown
+from emostress_ros.training.study_pages import SPLITS, json_of, markdown
 from emostress_ros.training.study_plots import draw
 
 
@@ -105,6 +105,8 @@ class Study:
         headline: the figure that ranks: a field of :class:`~emostress_ros.metrics.Score`.
         entries: models under splits.
         lessons: what it teaches, one sentence or more each.
+        apart: what the split that ranks is called.
+        splits: what the two splits mean.
     """
 
     name: str
@@ -114,6 +116,8 @@ class Study:
     headline: str
     entries: tuple[Entry, ...]
     lessons: tuple[str, ...]
+    apart: str = "person-disjoint"
+    splits: str = SPLITS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", tuple(self.entries))

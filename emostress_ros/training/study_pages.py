@@ -23,6 +23,12 @@ NAMES = {
 }
 """Figures as they are written."""
 _NONE = "–"
+SPLITS = (
+    "In brackets the 95 % interval of a bootstrap over whole persons. A *random* split lets a "
+    "person be on both sides: it tells how well known people are recognised. The "
+    "*person-disjoint* split tells what strangers can expect, and ranks."
+)
+"""What the splits mean where the data know their persons."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +108,8 @@ def _parts(study: Study, pictures: Mapping[str, str]) -> Iterator[str]:
     yield f"# {study.title}"
     yield f"```bash\n{study.command}\n```"
     yield (
-        f"Seed {study.seed}. Figures in points (hundredths); in brackets the 95 % interval of a "
-        "bootstrap over whole persons. A *random* split lets a person be on both sides: it tells "
-        "how well known people are recognised. The *person-disjoint* split tells what strangers "
-        "can expect, and ranks. Training time is that of all folds, in one process on the CPU."
+        f"Seed {study.seed}. Figures in points (hundredths). {study.splits} Training time is that "
+        "of all folds, in one process on the CPU."
     )
     for dataset in datasets(study):
         heading = f"{dataset}: {shown}" if dataset else shown[0].upper() + shown[1:]
@@ -123,7 +127,7 @@ def _parts(study: Study, pictures: Mapping[str, str]) -> Iterator[str]:
 
 
 def _comparison(study: Study, dataset: str) -> str:
-    heads = ("model", "person-disjoint", "random", "gap", "n", "persons", "parameters", "training")
+    heads = ("model", study.apart, "random", "gap", "n", "persons", "parameters", "training")
     body = []
     for row in rows(study, dataset):
         shown = row.apart or row.random

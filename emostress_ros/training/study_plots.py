@@ -60,7 +60,7 @@ def _splits(study: Study) -> Figure:
     made, axes = _figure((len(names), 1), (8.6, sum(heights) + 0.3))
     axes[0, 0].get_gridspec().set_height_ratios(heights)
     for axis, name in zip(axes[:, 0], names, strict=True):
-        _bars(axis, rows(study, name), study.headline)
+        _bars(axis, rows(study, name), study.headline, study.apart)
         axis.set_title(f"{name}  {NAMES[study.headline]} [%]".strip(), fontsize=9, loc="left")
     axes[0, 0].legend(
         frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0)
@@ -68,9 +68,9 @@ def _splits(study: Study) -> Figure:
     return made
 
 
-def _bars(axis: Axes, table: Sequence[Row], headline: str) -> None:
+def _bars(axis: Axes, table: Sequence[Row], headline: str, honest: str) -> None:
     places = np.arange(len(table))[::-1]
-    sides = (("person-disjoint", APART, 0.2, [row.apart for row in table]),
+    sides = ((honest, APART, 0.2, [row.apart for row in table]),
              ("random", RANDOM, -0.2, [row.random for row in table]))  # fmt: skip
     for label, colour, shift, entries in sides:
         values = [100 * figure(entry, headline) for entry in entries]
@@ -141,7 +141,7 @@ def _curves(study: Study) -> Figure:
         for axis, apart in ((line[1], True), (line[2], False)):
             chosen = [e for e in entries if e.person_disjoint == apart]
             _panel(axis, chosen, (study.headline,), models)
-            kind = "person-disjoint" if apart else "random split"
+            kind = study.apart if apart else "random split"
             axis.set_title(f"{name}  {NAMES[study.headline]}, {kind}".strip(), fontsize=9)
             axis.set_ylim(0.0, 1.02)
     handles = [_line(models.index(model), model) for model in models]
