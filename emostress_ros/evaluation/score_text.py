@@ -20,7 +20,7 @@ LOADERS: dict[str, Callable[..., LabelledTexts]] = {
     "dreaddit": load_dreaddit,
     "meld": load_meld,
 }
-_GROUPS = {"goemotions": "comments", "dreaddit": "posts", "meld": "dialogues"}
+_GROUPS = {"goemotions": "comments", "dreaddit": "posts", "meld": "speakers"}
 
 
 def score(

@@ -81,18 +81,24 @@ _LIMITS: dict[str, tuple[str, ...]] = {
 
 @dataclass
 class CardFacts:
-    """What a training run knows about the model that it wrote."""
+    """What a training run knows about the model that it wrote.
+
+    ``encoder`` names the package of an encoder that is not in the model's file; ``origin`` is the
+    encoder of ``--encoder``, whose own licence holds.
+    """
 
     name: str
     version: str
-    recipe: str
     sources: tuple[str, ...]
     embedding_dim: int
     thresholds: list[float]
     calibration: dict[str, Any]
     training: dict[str, Any]
     outputs: list[str]
-    extra: dict[str, Any] = field(default_factory=dict)
+    max_tokens: int
+    tokenizer: dict[str, Any]
+    encoder: dict[str, Any] = field(default_factory=dict)
+    origin: str = ""
 
 
 def write_card(
@@ -102,7 +108,7 @@ def write_card(
     reliability: Mapping[str, float | None],
 ) -> None:
     """Write ``model.yaml`` beside ``model.onnx``."""
-    frozen = facts.recipe == "heads"
+    frozen = bool(facts.encoder)
     card = {
         "name": facts.name,
         "version": facts.version,
@@ -113,7 +119,7 @@ def write_card(
         "labels": list(EKMAN_LABELS),
         "label_map": dict(EKMAN_TO_WIRE),
         "embedding_dim": facts.embedding_dim,
-        "inputs": _inputs(frozen),
+        "inputs": _inputs(frozen, facts),
         "outputs": [
             {
                 "name": name,
@@ -126,17 +132,17 @@ def write_card(
         "calibration": facts.calibration,
         "reliability": dict(reliability),
         "threshold_unknown": 0.4,
-        "licence": _licence(facts.sources),
+        "licence": _licence(facts.sources, facts.origin),
         "data": [DATA[name] for name in facts.sources],
         "training": facts.training,
         "figures": figures,
         "limits": limits_of(facts.sources),
         "extra": {
             "languages": ["en"],
-            "max_tokens": 128,
+            "max_tokens": facts.max_tokens,
             "multilabel_thresholds": facts.thresholds,
-            "tokenizer": {**TOKENIZER, "sha256": facts.extra["tokenizer_sha256"]},
-            **({"encoder": {**ENCODER, "sha256": facts.extra["encoder_sha256"]}} if frozen else {}),
+            "tokenizer": facts.tokenizer,
+            **({"encoder": facts.encoder} if frozen else {}),
         },
     }
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=98)
@@ -173,7 +179,7 @@ def skill(uar: float, classes: int) -> float:
     return round(float(np.clip(value, 0.0, 1.0)), 4) if math.isfinite(value) else 0.0
 
 
-def _inputs(frozen: bool) -> list[dict[str, Any]]:
+def _inputs(frozen: bool, facts: CardFacts) -> list[dict[str, Any]]:
     if frozen:
         return [
             {
@@ -183,7 +189,10 @@ def _inputs(frozen: bool) -> list[dict[str, Any]]:
                 "preprocessing": "mean over the tokens of all-MiniLM-L6-v2's last layer",
             }
         ]
-    text = "emoji named, control characters dropped, WordPiece of all-MiniLM-L6-v2, 128 tokens"
+    text = (
+        "emoji named, control characters dropped, WordPiece of "
+        f"{facts.origin or 'all-MiniLM-L6-v2'}, {facts.max_tokens} tokens"
+    )
     return [
         {"name": "input_ids", "dtype": "int64", "shape": ["N", "T"], "preprocessing": text},
         {
@@ -195,8 +204,12 @@ def _inputs(frozen: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _licence(sources: tuple[str, ...]) -> str:
+def _licence(sources: tuple[str, ...], origin: str) -> str:
     """State under what terms the weights may be used, as their data demand."""
+    if origin:
+        return f"that of the encoder {origin}, and of the data: " + "; ".join(
+            f"{DATA[name]['name'].split(' (')[0]} {DATA[name]['licence']}" for name in sources
+        )
     if sources == ("goemotions",):
         return "Apache-2.0 weights; trained on CC BY 4.0 data only (cite GoEmotions)"
     return (

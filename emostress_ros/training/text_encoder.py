@@ -8,6 +8,7 @@ are read back by the names of the biases beside them, which survive every export
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from torch import nn
 from emostress_ros.errors import ModelCorruptError
 
 HEAD_WIDTH = 32
-"""Width of one attention head in every MiniLM (384 = 12 x 32)."""
+"""Width of one attention head in every MiniLM (384 = 12 x 32); an ONNX file does not say it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class BertShape:
     width: int = 384
     inner: int = 1536
     layers: int = 6
+    heads: int = 12
+    epsilon: float = 1e-12
 
 
 class BertLayer(nn.Module):
@@ -39,15 +42,15 @@ class BertLayer(nn.Module):
 
     def __init__(self, shape: BertShape, dropout: float) -> None:
         super().__init__()
-        self.heads = shape.width // HEAD_WIDTH
+        self.heads = shape.heads
         self.query = nn.Linear(shape.width, shape.width)
         self.key = nn.Linear(shape.width, shape.width)
         self.value = nn.Linear(shape.width, shape.width)
         self.attention_output = nn.Linear(shape.width, shape.width)
-        self.attention_norm = nn.LayerNorm(shape.width, eps=1e-12)
+        self.attention_norm = nn.LayerNorm(shape.width, eps=shape.epsilon)
         self.intermediate = nn.Linear(shape.width, shape.inner)
         self.output = nn.Linear(shape.inner, shape.width)
-        self.output_norm = nn.LayerNorm(shape.width, eps=1e-12)
+        self.output_norm = nn.LayerNorm(shape.width, eps=shape.epsilon)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -62,10 +65,10 @@ class BertLayer(nn.Module):
         batch, length, width = hidden.shape
 
         def split(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor.view(batch, length, self.heads, HEAD_WIDTH).transpose(1, 2)
+            return tensor.view(batch, length, self.heads, -1).transpose(1, 2)
 
         query, key = split(self.query(hidden)), split(self.key(hidden))
-        scores = query @ key.transpose(-1, -2) / math.sqrt(HEAD_WIDTH) + bias
+        scores = query @ key.transpose(-1, -2) / math.sqrt(width // self.heads) + bias
         weights = self.dropout(torch.softmax(scores, dim=-1))
         mixed = weights @ split(self.value(hidden))
         return mixed.transpose(1, 2).reshape(batch, length, width)
@@ -80,7 +83,7 @@ class Bert(nn.Module):
         self.word = nn.Embedding(shape.vocabulary, shape.width)
         self.position = nn.Embedding(shape.positions, shape.width)
         self.segment = nn.Parameter(torch.zeros(shape.width))
-        self.norm = nn.LayerNorm(shape.width, eps=1e-12)
+        self.norm = nn.LayerNorm(shape.width, eps=shape.epsilon)
         self.layers = nn.ModuleList(BertLayer(shape, dropout) for _ in range(shape.layers))
         self.dropout = nn.Dropout(dropout)
         self.frozen_layers = 0
@@ -125,7 +128,13 @@ def bert_from_onnx(path: Path, dropout: float = 0.1) -> Bert:
         width=word.shape[1],
         inner=tensors["encoder.layer.0.intermediate.dense.weight"].shape[0],
         layers=layers,
+        heads=word.shape[1] // HEAD_WIDTH,
     )
+    return bert_of_tensors(shape, tensors, dropout)
+
+
+def bert_of_tensors(shape: BertShape, tensors: Mapping[str, np.ndarray], dropout: float) -> Bert:
+    """Build a BERT from weights under the names of the original one."""
     bert = Bert(shape, dropout)
     bert.load_state_dict(
         {

@@ -22,7 +22,6 @@ from emostress_ros.training.datasets.labelled_text import EKMAN_LABELS, EKMAN_TO
 Array = npt.NDArray[np.generic]
 FloatArray = npt.NDArray[np.float32]
 OPSET = 17
-HEAD_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Linear:
     weight: FloatArray
     bias: FloatArray
 
-    def scaled(self, factor: float, shift: float = 0.0) -> Linear:
+    def scaled(self, factor: float, shift: float | FloatArray = 0.0) -> Linear:
         """Return the layer whose output is ``factor * old + shift``: calibration, baked in."""
         return Linear(
             (self.weight * factor).astype(np.float32),
@@ -45,6 +44,8 @@ class Graph:
     """An ONNX graph under construction; every method returns the name of a new tensor."""
 
     quantise: bool = False
+    attention_heads: int = 12
+    epsilon: float = 1e-12
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     tensors: list[onnx.TensorProto] = field(default_factory=list)
 
@@ -81,7 +82,7 @@ class Graph:
             self.constant(weight),
             self.constant(bias),
             axis=-1,
-            epsilon=1e-12,
+            epsilon=self.epsilon,
         )
 
     def number(self, value: float) -> str:
@@ -134,7 +135,9 @@ def _embed(graph: Graph, state: Mapping[str, FloatArray]) -> str:
         looked_up = graph.op("Mul", graph.op("Cast", rows, to=TensorProto.FLOAT), scales)
     else:
         looked_up = graph.op("Gather", graph.constant(word), "input_ids")
-    places = (state["position.weight"] + state["segment"]).astype(np.float16)
+    places = state["position.weight"] + state["segment"]
+    if graph.quantise:
+        places = places.astype(np.float16)
     length = graph.op("Slice", graph.op("Shape", "input_ids"), graph.shape(1), graph.shape(2))
     used = graph.op("Slice", graph.constant(places), graph.shape(0), length, graph.shape(0))
     position = graph.op("Cast", used, to=TensorProto.FLOAT)
@@ -160,9 +163,10 @@ def _add_layer(graph: Graph, hidden: str, bias: str, part: Mapping[str, FloatArr
 
 
 def _attention(graph: Graph, hidden: str, bias: str, part: Mapping[str, FloatArray]) -> str:
-    """Scaled dot-product attention over heads of 32 (Vaswani et al. 2017): (N, T, D)."""
+    """Scaled dot-product attention over several heads (Vaswani et al. 2017): (N, T, D)."""
     names = ("query", "key", "value")
     width = part["query.bias"].shape[0]
+    each = width // graph.attention_heads
     joint = Linear(
         np.concatenate([part[f"{n}.weight"].T for n in names], axis=1),
         np.concatenate([part[f"{n}.bias"] for n in names]),
@@ -170,14 +174,14 @@ def _attention(graph: Graph, hidden: str, bias: str, part: Mapping[str, FloatArr
     packed = graph.op(
         "Reshape",
         graph.linear(hidden, joint),
-        graph.shape(0, 0, 3, width // HEAD_WIDTH, HEAD_WIDTH),
+        graph.shape(0, 0, 3, graph.attention_heads, each),
     )
     moved = graph.op("Transpose", packed, perm=[2, 0, 3, 1, 4])
     query, key, value = (
         graph.op("Gather", moved, graph.constant(np.int64(i)), axis=0) for i in range(3)
     )
     scores = graph.op("MatMul", query, graph.op("Transpose", key, perm=[0, 1, 3, 2]))
-    scaled = graph.op("Div", scores, graph.number(np.sqrt(float(HEAD_WIDTH))))
+    scaled = graph.op("Div", scores, graph.number(np.sqrt(float(each))))
     weights = graph.op("Softmax", graph.op("Add", scaled, bias), axis=-1)
     mixed = graph.op("Transpose", graph.op("MatMul", weights, value), perm=[0, 2, 1, 3])
     return graph.op("Reshape", mixed, graph.shape(0, 0, width))

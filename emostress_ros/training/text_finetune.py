@@ -7,6 +7,7 @@ import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,10 @@ import torch
 from torch import nn
 
 from emostress_ros.modalities.text.tokenizer import pad
-from emostress_ros.training.common import seed_everything
+from emostress_ros.training.common import load_checkpoint as read_checkpoint
+from emostress_ros.training.common import save_checkpoint, seed_everything
 from emostress_ros.training.text_data import Corpora, length_buckets
-from emostress_ros.training.text_encoder import Bert, bert_from_onnx
+from emostress_ros.training.text_encoder import Bert
 from emostress_ros.training.text_export import Linear
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,21 @@ HEADS: dict[str, int] = {
     "stress": 1,
 }
 """Outputs of each head. ``original`` only helps the encoder while training."""
+
+
+_TAUGHT_BY = {
+    "original": ("goemotions",),
+    "multilabel": ("goemotions",),
+    "goemotions": ("goemotions",),
+    "meld": ("meld",),
+    "general": ("goemotions", "meld"),
+    "stress": ("dreaddit",),
+}
+
+
+def heads_taught(sets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the heads that these training sets say anything about."""
+    return tuple(name for name in HEADS if set(_TAUGHT_BY[name]) & set(sets))
 
 
 @dataclass(frozen=True)
@@ -77,19 +94,31 @@ Tokens = dict[str, list[list[int]]]
 
 
 def finetune(
-    source: Path, corpora: Corpora, tokens: Tokens, out: Path, options: FinetuneOptions
+    encoder: Bert, corpora: Corpora, tokens: Tokens, out: Path, options: FinetuneOptions
 ) -> TextNet:
-    """Train, and write ``net.pt``, ``log.jsonl`` and the held-out logits to ``out``.
+    """Train from a pretrained encoder; see :func:`train`.
 
     Args:
-        source: ONNX file of the pretrained encoder.
+        encoder: the pretrained encoder, which is changed.
         corpora: training parts, with ``original`` and ``goemotions`` in the same order.
         tokens: token ids of every training text, by set.
         out: folder of the checkpoint.
         options: settings.
     """
     generator = seed_everything(options.seed)
-    net = TextNet(bert_from_onnx(source))
+    net = TextNet(encoder)
+    return train(net, corpora, tokens, out, options, generator)
+
+
+def train(
+    net: TextNet,
+    corpora: Corpora,
+    tokens: Tokens,
+    out: Path,
+    options: FinetuneOptions,
+    generator: np.random.Generator,
+) -> TextNet:
+    """Train a network on, from the weights that it has; write ``net.pt`` and ``log.jsonl``."""
     if options.frozen_layers:
         net.encoder.freeze(options.frozen_layers)
     optimiser = _optimiser(net, options)
@@ -106,22 +135,20 @@ def finetune(
             loss = _train_step(net, optimiser, corpora, tokens, name, index, options)
             running.setdefault(name, []).append(loss)
             step += 1
-            if step % 100 == 0:
-                means = {key: round(float(np.mean(v[-60:])), 4) for key, v in running.items()}
-                line = {
-                    "step": step,
-                    "of": total,
-                    "epoch": epoch,
-                    "loss": means,
-                    "seconds": round(time.monotonic() - started),
-                }
-                with (out / "log.jsonl").open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(line) + "\n")
-                logger.info("%s", line)
-        torch.save(
-            {"net": net.state_dict(), "options": asdict(options), "epoch": epoch}, out / "net.pt"
-        )
+            if step % 50 == 0 or step == total:
+                seconds = round(time.monotonic() - started)
+                _log(out, {"step": step, "of": total, "epoch": epoch, "seconds": seconds}, running)
+        state = {"net": net.state_dict(), "options": asdict(options), "epoch": epoch}
+        save_checkpoint(out / "net.pt", state)
     return net.eval()
+
+
+def _log(out: Path, line: dict[str, Any], running: dict[str, list[float]]) -> None:
+    """Append how far the training is, with the losses of the last batches of every set."""
+    line["loss"] = {key: round(float(np.mean(v[-60:])), 4) for key, v in running.items()}
+    with (out / "log.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+    logger.info("%s", line)
 
 
 def predict(
@@ -221,15 +248,15 @@ def _loss(
     return loss
 
 
-def load_checkpoint(source: Path, run: Path) -> TextNet:
+def load_checkpoint(encoder: Bert, run: Path) -> TextNet:
     """Rebuild the network of a finished run.
 
     Args:
-        source: ONNX file of the pretrained encoder, for its shape.
+        encoder: an encoder of the same shape, whose weights are replaced.
         run: folder with ``net.pt``.
     """
-    net = TextNet(bert_from_onnx(source))
-    net.load_state_dict(torch.load(run / "net.pt", weights_only=True)["net"])
+    net = TextNet(encoder)
+    net.load_state_dict(read_checkpoint(run / "net.pt")["net"])
     return net.eval()
 
 

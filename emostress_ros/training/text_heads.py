@@ -9,7 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from emostress_ros.modalities.text.tokenizer import pad
 from emostress_ros.training.common import seed_everything
+from emostress_ros.training.text_data import length_buckets
+from emostress_ros.training.text_encoder import Bert
 from emostress_ros.training.text_export import Linear
 
 SIZES = {"general": 7, "goemotions": 7, "meld": 7, "multilabel": 7, "stress": 1}
@@ -90,6 +93,16 @@ def head_logits(
     """Return the logits of every head for (N, D) embeddings."""
     with torch.inference_mode():
         return {n: value.numpy() for n, value in net(torch.from_numpy(embedding)).items()}
+
+
+def pooled(bert: Bert, sequences: list[list[int]], batch: int = 32) -> npt.NDArray[np.float32]:
+    """(N, D) sentence embeddings of an encoder in torch."""
+    rows = np.zeros((len(sequences), bert.shape.width), np.float32)
+    with torch.inference_mode():
+        for index in length_buckets(np.array([len(ids) for ids in sequences]), batch):
+            ids, mask = (torch.from_numpy(part) for part in pad([sequences[i] for i in index]))
+            rows[index] = bert(ids, mask).numpy()
+    return rows
 
 
 def as_linear(layer: nn.Module) -> Linear:

@@ -54,7 +54,7 @@ def score_goemotions(texts: LabelledTexts, outputs: Outputs, encoder: TextEncode
     contained = texts.targets[np.arange(len(texts)), answer]
     truth = np.where(contained, answer, texts.targets.argmax(axis=1))
     decided = _decided(outputs, top, encoder)
-    scored = metrics.score_predictions(texts.labels, truth, top, texts.groups)
+    scored = metrics.score_predictions(texts.labels, truth, top, texts.persons)
     intervals = {**scored.extra["ci95"], **_multilabel_intervals(texts.targets, decided)}
     per_label = metrics.multilabel_f1_per_class(texts.targets, decided)
     support = texts.targets.sum(axis=0)
@@ -82,9 +82,10 @@ def score_goemotions(texts: LabelledTexts, outputs: Outputs, encoder: TextEncode
 
 
 def score_meld(texts: LabelledTexts, outputs: Outputs, encoder: TextEncoder) -> metrics.Score:
-    """Score the seven emotions; intervals over dialogues."""
+    """Score the seven emotions; intervals over speakers."""
     rows = _normalised(outputs["meld" if "meld" in outputs else "probabilities"])
-    return metrics.score_predictions(texts.labels, texts.targets.argmax(axis=1), rows, texts.groups)
+    truth = texts.targets.argmax(axis=1)
+    return metrics.score_predictions(texts.labels, truth, rows, texts.persons)
 
 
 def score_dreaddit(texts: LabelledTexts, outputs: Outputs, encoder: TextEncoder) -> metrics.Score:
@@ -94,7 +95,7 @@ def score_dreaddit(texts: LabelledTexts, outputs: Outputs, encoder: TextEncoder)
     stress = outputs["stress"].astype(np.float64)
     rows = np.stack([1.0 - stress, stress], axis=1)
     return metrics.score_predictions(
-        texts.labels, texts.targets[:, 1].astype(np.int64), rows, texts.groups
+        texts.labels, texts.targets[:, 1].astype(np.int64), rows, texts.persons
     )
 
 

@@ -22,6 +22,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from emostress_ros.training import text_finetune as finetuning  # noqa: E402
+from emostress_ros.training.text_card import ENCODER  # noqa: E402
 from emostress_ros.training.text_data import Corpora  # noqa: E402
 from emostress_ros.training.text_encoder import Bert, BertShape, bert_from_onnx  # noqa: E402
 from emostress_ros.training.text_export import (  # noqa: E402
@@ -33,8 +34,9 @@ from emostress_ros.training.text_export import (  # noqa: E402
     save,
 )
 from emostress_ros.training.text_heads import HeadOptions, head_logits, train_heads  # noqa: E402
+from emostress_ros.training.text_pretrained import package_path  # noqa: E402
 
-TINY = BertShape(vocabulary=90, positions=24, width=64, inner=96, layers=2)
+TINY = BertShape(vocabulary=90, positions=24, width=64, inner=96, layers=2, heads=2)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def _heads(width: int) -> dict[str, Linear]:
 
 
 def _exported(bert: Bert, path: Path, quantise: bool) -> Session:
-    graph = Graph(quantise=quantise)
+    graph = Graph(quantise=quantise, attention_heads=TINY.heads)
     state = {name: value.numpy() for name, value in bert.state_dict().items()}
     outputs = add_heads(graph, add_bert(graph, state), None, _heads(TINY.width))
     save(graph, ["input_ids", "attention_mask"], outputs, path)
@@ -96,9 +98,7 @@ def test_quantised_columns_are_within_half_a_step() -> None:
 
 
 def test_the_packaged_encoder_is_rebuilt_in_torch() -> None:
-    from emostress_ros.training.text import ENCODER, _package_path
-
-    path = _package_path(ENCODER)
+    path = package_path(ENCODER)
     bert = bert_from_onnx(path).eval()
     ids = np.array([[101, 2023, 2003, 1037, 3231, 102]])
     mask = np.ones_like(ids)
@@ -144,10 +144,7 @@ def _toy(name: str, labels: int, vocabulary: int) -> tuple[LabelledTexts, list[l
     return assemble(name, [str(i) for i in range(labels)], rows, {}), tokens
 
 
-def test_finetuning_learns_a_toy_language(
-    bert: Bert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(finetuning, "bert_from_onnx", lambda path: bert)
+def test_finetuning_learns_a_toy_language(bert: Bert, tmp_path: Path) -> None:
     go, tokens = _toy("goemotions", 7, 90)
     rows = [Row("", (int(row.argmax()),), "", "train") for row in go.targets]
     original = assemble("o", [str(i) for i in range(28)], rows, {})
@@ -158,10 +155,10 @@ def test_finetuning_learns_a_toy_language(
         frozen_layers=0, bfloat16=False,
     )  # fmt: skip
     every = {"goemotions": tokens, "dreaddit": stress_tokens}
-    net = finetuning.finetune(Path("unused"), corpora, every, tmp_path, options)
+    net = finetuning.finetune(bert, corpora, every, tmp_path, options)
     answer = finetuning.predict(net, tokens)["goemotions"].argmax(axis=1)
     assert (answer == go.targets.argmax(axis=1)).mean() > 0.9
-    again = finetuning.load_checkpoint(Path("unused"), tmp_path)
+    again = finetuning.load_checkpoint(Bert(TINY), tmp_path)
     np.testing.assert_allclose(
         finetuning.predict(again, tokens[:5])["stress"],
         finetuning.predict(net, tokens[:5])["stress"],

@@ -8,14 +8,15 @@ embedding of an encoder that a pip package brings (``extra.encoder`` in the card
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.errors import CardError
+from emostress_ros.errors import CardError, ModelNotFoundError
 from emostress_ros.inference.card import ModelCard
-from emostress_ros.inference.packaged import packaged_file
+from emostress_ros.inference.packaged import check_sha256, packaged_file
 from emostress_ros.inference.session import Session
 from emostress_ros.modalities.text.tokenizer import Tokens, WordPiece, pad
 
@@ -47,7 +48,7 @@ class TextEncoder:
             raise CardError(f"model '{model}' is of modality '{self.card.modality}', not 'text'")
         extra = self.card.extra
         self.max_tokens = int(extra.get("max_tokens", 128))
-        self.tokenizer = WordPiece(_packaged(extra, "tokenizer", self.card), self.max_tokens)
+        self.tokenizer = WordPiece(tokenizer_file(self.card), self.max_tokens)
         self._heads = Session(self.card, providers, threads)
         self._encoder: Session | None = None
         if "encoder" in extra:
@@ -90,7 +91,27 @@ class TextEncoder:
         return pooled
 
 
-def _packaged(extra: Mapping[str, Any], key: str, card: ModelCard) -> Any:
+def tokenizer_file(card: ModelCard) -> Path:
+    """Find a card's tokenizer: a file of the model folder, or of a pip package.
+
+    Raises:
+        CardError: the card does not say where it is.
+        ModelNotFoundError: it is not there.
+        ModelCorruptError: its hash is another.
+    """
+    entry = card.extra.get("tokenizer")
+    if not isinstance(entry, Mapping) or "file" not in entry:
+        return _packaged(card.extra, "tokenizer", card)
+    if "sha256" not in entry:
+        raise CardError(f"{card.identifier}: extra.tokenizer must name file and sha256")
+    path = card.folder / str(entry["file"])
+    if not path.is_file():
+        raise ModelNotFoundError(f"{card.identifier} names the tokenizer {path}: no such file")
+    check_sha256(path, str(entry["sha256"]))
+    return path
+
+
+def _packaged(extra: Mapping[str, Any], key: str, card: ModelCard) -> Path:
     """Find a file of a pip package that the card names under ``extra``."""
     entry = extra.get(key)
     if not isinstance(entry, Mapping) or not {"package", "path", "sha256"} <= set(entry):

@@ -59,14 +59,14 @@ class Tokens:
 
 
 class WordPiece:
-    """A BERT tokenizer read from ``tokenizer.json``.
+    """A tokenizer read from ``tokenizer.json``: BERT's WordPiece, or another encoder's.
 
     Args:
         path: the file.
         max_tokens: longer texts are cut to this, special tokens included.
 
     Raises:
-        ModelCorruptError: the file is not a tokenizer with ``[UNK]``.
+        ModelCorruptError: the file is not a tokenizer with ``[UNK]`` or ``<unk>``.
     """
 
     def __init__(self, path: Path, max_tokens: int) -> None:
@@ -76,7 +76,8 @@ class WordPiece:
             raise ModelCorruptError(f"{path} is not a tokenizer: {error}") from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
-        unknown = self._tokenizer.token_to_id("[UNK]")
+        named = [self._tokenizer.token_to_id(name) for name in ("[UNK]", "<unk>")]
+        unknown = next((index for index in named if index is not None), None)
         if unknown is None:
             raise ModelCorruptError(f"{path} has no [UNK] token")
         self._unknown: int = unknown

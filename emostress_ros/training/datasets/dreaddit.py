@@ -28,6 +28,8 @@ COLUMNS = ("text", "label", "post_id")
 def load_dreaddit(path: Path, split: str | None = None) -> LabelledTexts:
     """Read Dreaddit; a group is a post, whose segments must stay on one side of a split.
 
+    Who wrote a post is not told; its source is the subreddit.
+
     Args:
         path: the folder with the csv files.
         split: ``train`` or ``test``; None reads every file that is there.
@@ -53,5 +55,6 @@ def _read(file: Path, split: str, skipped: dict[str, int]) -> list[Row]:
         if label not in ("0", "1") or not (record["text"] or "").strip():
             skipped["malformed"] += 1
             continue
-        rows.append(Row(record["text"], (int(label),), record["post_id"], split))
+        place = record.get("subreddit") or ""
+        rows.append(Row(record["text"], (int(label),), record["post_id"], split, source=place))
     return rows

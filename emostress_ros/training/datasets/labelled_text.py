@@ -47,6 +47,8 @@ class LabelledTexts:
         groups: N ids of what must stay on one side of a split (comment, dialogue, post).
         split_of: N names of the split each text comes from.
         skipped: rows left out, by reason.
+        persons: N names of who wrote or spoke it; the group where that is not known.
+        sources: N places that the text comes from (subreddit); empty where there is none.
     """
 
     dataset: str
@@ -57,6 +59,8 @@ class LabelledTexts:
     groups: tuple[str, ...]
     split_of: tuple[str, ...]
     skipped: dict[str, int]
+    persons: tuple[str, ...]
+    sources: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -78,17 +82,24 @@ class LabelledTexts:
             tuple(self.groups[i] for i in chosen),
             tuple(self.split_of[i] for i in chosen),
             dict(self.skipped),
+            tuple(self.persons[i] for i in chosen),
+            tuple(self.sources[i] for i in chosen),
         )
 
 
 @dataclass(frozen=True)
 class Row:
-    """One text read from a file: its labels as indices, its group and its split."""
+    """One text read from a file: its labels as indices, its group and its split.
+
+    ``person`` and ``source`` are empty where the set does not tell.
+    """
 
     text: str
     labels: tuple[int, ...]
     group: str
     split: str
+    person: str = ""
+    source: str = ""
 
 
 def assemble(
@@ -113,6 +124,8 @@ def assemble(
         tuple(row.group for row in rows),
         tuple(row.split for row in rows),
         skipped,
+        tuple(row.person or row.group for row in rows),
+        tuple(row.source for row in rows),
     )
 
 

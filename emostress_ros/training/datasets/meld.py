@@ -31,7 +31,7 @@ COLUMNS = ("Utterance", "Emotion", "Dialogue_ID")
 
 
 def load_meld(path: Path, split: str | None = None) -> LabelledTexts:
-    """Read MELD; a group is a dialogue, since its utterances depend on each other.
+    """Read MELD; a group is a dialogue, a person a speaker (whose name all splits share).
 
     Args:
         path: the folder with the csv files, or the one that holds them as ``data/MELD``.
@@ -62,5 +62,6 @@ def _read(file: Path, split: str, skipped: dict[str, int]) -> list[Row]:
             skipped["malformed"] += 1
             continue
         group = f"{split}-{record['Dialogue_ID']}"
-        rows.append(Row(record["Utterance"], (EKMAN_LABELS.index(emotion),), group, split))
+        label, speaker = EKMAN_LABELS.index(emotion), (record.get("Speaker") or "").strip()
+        rows.append(Row(record["Utterance"], (label,), group, split, speaker))
     return rows
