@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.affect import EMOTIONS, UNKNOWN, ContributionStatus, StressLevel
+from emostress_ros.affect import EMOTIONS, ContributionStatus
+from emostress_ros.evaluation import canvas
 from emostress_ros.evaluation.report_data import AffectRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-EMOTION_COLOURS = {
-    "neutral": "#a3b1bf", "angry": "#d1495b", "sad": "#3d6fb6", "happy": "#edae49",
-    "surprised": "#e07a3f", "disgusted": "#5b8c5a", "scared": "#7d5ba6", UNKNOWN: "#e4e8ec",
-}  # fmt: skip
-LEVEL_COLOURS = {
-    StressLevel.UNKNOWN: "#eef1f4", StressLevel.LOW: "#d5ead8",
-    StressLevel.MODERATE: "#fbe7bf", StressLevel.HIGH: "#f4c7c3",
-}  # fmt: skip
-MODALITY_COLOURS = {
-    "face": "#3d6fb6", "voice": "#e07a3f", "physiology": "#c2476b", "text": "#4f9d8f",
-}  # fmt: skip
-STATUS_COLOURS = {
-    ContributionStatus.USED: "#4f9d69", ContributionStatus.MISSING: "#cfd6dd",
-    ContributionStatus.STALE: "#e9b44c", ContributionStatus.LOW_QUALITY: "#b07aa1",
-    ContributionStatus.NO_CONSENT: "#2f3b47",
-}  # fmt: skip
-_OTHER_COLOURS = ("#8d99ae", "#6b705c", "#bc6c25", "#457b9d", "#9d4edd", "#588157")
-_INK, _GRID = "#2b3440", "#dfe4ea"
 _GAP_S = 2.0  # without a state for longer, nothing is drawn
-_WIDTH = 11.0
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,49 +28,63 @@ def emotion_figure(states: Sequence[AffectRecord], zero_s: float, span_s: float)
         zero_s: stamp that counts as 0 on the axis.
         span_s: where the axis ends.
     """
-    figure, (upper, lower) = _panels(4.0, (6.0, 0.45), span_s)
+    figure, (upper, lower) = canvas.panels(4.0, (6.0, 0.45), span_s)
     labels = _labels(states)
     t, table = _timeline(
         states, zero_s, [[s.probabilities.get(x, np.nan) for x in labels] for s in states]
     )
-    _stack(upper, t, table, [EMOTION_COLOURS.get(x, _other(i)) for i, x in enumerate(labels)])
+    _stack(
+        upper,
+        t,
+        table,
+        [canvas.EMOTION_COLOURS.get(x, canvas.other(i)) for i, x in enumerate(labels)],
+    )
     upper.set_ylabel("probability")
-    _key(upper, [(x, EMOTION_COLOURS.get(x, _other(i))) for i, x in enumerate(labels)])
-    _strip(lower, states, zero_s, [EMOTION_COLOURS.get(s.emotion, _other(0)) for s in states])
+    canvas.key(
+        upper, [(x, canvas.EMOTION_COLOURS.get(x, canvas.other(i))) for i, x in enumerate(labels)]
+    )
+    _strip(
+        lower,
+        states,
+        zero_s,
+        [canvas.EMOTION_COLOURS.get(s.emotion, canvas.other(0)) for s in states],
+    )
     lower.set_yticks([0.5], ["label"])
-    return _png(figure)
+    return canvas.png(figure)
 
 
 def mood_figure(states: Sequence[AffectRecord], zero_s: float, span_s: float) -> bytes:
     """Valence, arousal and the confidence in the label over time."""
-    figure, (axes,) = _panels(2.6, (1.0,), span_s)
+    figure, (axes,) = canvas.panels(2.6, (1.0,), span_s)
     rows = [[s.valence, s.arousal, s.confidence] for s in states]
     t, table = _timeline(states, zero_s, rows)
-    axes.axhline(0.0, color=_GRID, linewidth=1.2)
+    axes.axhline(0.0, color=canvas.GRID, linewidth=1.2)
     colours = ("#2a9d8f", "#c05299", "#9aa5b1")
     names = ("valence", "arousal", "confidence of the label")
     for column, colour, name in zip(table.T, colours, names, strict=True):
         style = ":" if name.startswith("confidence") else "-"
         axes.plot(t, column, style, color=colour, linewidth=1.8)
     axes.set_ylim(-1.05, 1.05)
-    _key(axes, list(zip(names, colours, strict=True)))
-    return _png(figure)
+    canvas.key(axes, list(zip(names, colours, strict=True)))
+    return canvas.png(figure)
 
 
 def stress_figure(states: Sequence[AffectRecord], zero_s: float, span_s: float) -> bytes:
     """Probability of stress over time, its level behind it, its confidence below."""
-    figure, (upper, lower) = _panels(3.2, (4.0, 1.0), span_s)
+    figure, (upper, lower) = canvas.panels(3.2, (4.0, 1.0), span_s)
     t, table = _timeline(states, zero_s, [[s.stress, s.stress_confidence] for s in states])
-    _strip(upper, states, zero_s, [LEVEL_COLOURS[s.stress_level] for s in states])
+    _strip(upper, states, zero_s, [canvas.LEVEL_COLOURS[s.stress_level] for s in states])
     upper.plot(t, table[:, 0], color="#9b2c2c", linewidth=2.0)
     upper.set_ylim(0.0, 1.0)
     upper.set_yticks([0.0, 0.5, 1.0])
     upper.set_ylabel("stress")
-    _key(upper, [(level.name.lower(), colour) for level, colour in LEVEL_COLOURS.items()])
+    canvas.key(
+        upper, [(level.name.lower(), colour) for level, colour in canvas.LEVEL_COLOURS.items()]
+    )
     lower.fill_between(t, 0.0, table[:, 1], color="#b9c3ce", linewidth=0.0)
     lower.set_ylim(0.0, 1.0)
     lower.set_yticks([0.5], ["confidence"])
-    return _png(figure)
+    return canvas.png(figure)
 
 
 def weight_figure(
@@ -98,26 +92,30 @@ def weight_figure(
 ) -> bytes:
     """Share of every modality in the state, and what became of its evidence."""
     rows = len(modalities)
-    figure, panels = _panels(2.4 + 0.36 * rows, (5.0, *[0.75] * rows), span_s)
-    colours = [MODALITY_COLOURS.get(x, _other(i)) for i, x in enumerate(modalities)]
+    figure, panels = canvas.panels(2.4 + 0.36 * rows, (5.0, *[0.75] * rows), span_s)
+    colours = [canvas.MODALITY_COLOURS.get(x, canvas.other(i)) for i, x in enumerate(modalities)]
     weights = [[_weight(s, x) for x in modalities] for s in states]
     t, table = _timeline(states, zero_s, weights)
     _stack(panels[0], t, table, colours)
     panels[0].set_ylabel("weight")
-    _key(panels[0], list(zip(modalities, colours, strict=True)))
+    canvas.key(panels[0], list(zip(modalities, colours, strict=True)))
     for axes, modality in zip(panels[1:], modalities, strict=True):
         given = [s.contributions.get(modality) for s in states]
-        marks = [STATUS_COLOURS[g.status if g else ContributionStatus.MISSING] for g in given]
+        marks = [
+            canvas.STATUS_COLOURS[g.status if g else ContributionStatus.MISSING] for g in given
+        ]
         _strip(axes, states, zero_s, marks)
         axes.set_yticks([0.5], [modality])
-    legend = [(status.name.lower().replace("_", " "), c) for status, c in STATUS_COLOURS.items()]
-    _key(panels[-1], legend, below=True)
-    return _png(figure)
+    legend = [
+        (status.name.lower().replace("_", " "), c) for status, c in canvas.STATUS_COLOURS.items()
+    ]
+    canvas.key(panels[-1], legend, below=True)
+    return canvas.png(figure)
 
 
 def latency_figure(latencies_ms: Floats) -> bytes:
     """Histogram of a state's latency with its percentiles."""
-    figure, (axes,) = _panels(2.4, (1.0,), None)
+    figure, (axes,) = canvas.panels(2.4, (1.0,), None)
     top = max(1.0, float(np.percentile(latencies_ms, 99.5)))
     axes.hist(np.clip(latencies_ms, 0.0, top), bins=60, range=(0.0, top), color="#7f9cbc")
     for percent, colour in ((50, "#2a9d8f"), (90, "#e9b44c"), (99, "#d1495b")):
@@ -127,7 +125,7 @@ def latency_figure(latencies_ms: Floats) -> bytes:
     axes.set_ylabel("states")
     axes.set_xlim(0.0, top)
     axes.legend(frameon=False, fontsize=9)
-    return _png(figure)
+    return canvas.png(figure)
 
 
 def _labels(states: Sequence[AffectRecord]) -> list[str]:
@@ -184,54 +182,3 @@ def _strip(
     axes.set_ylim(0.0, 1.0)
     axes.set_yticks([])
     axes.grid(visible=False)
-
-
-def _panels(
-    height: float, shares: Sequence[float], span_s: float | None
-) -> tuple[Figure, Sequence[Axes]]:
-    """A figure of the report's width with panels above one another, sharing a time axis."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height), dpi=110, facecolor="white")
-    FigureCanvasAgg(figure)
-    # Fixed margins: the time axes of all figures lie below one another.
-    margins = {"left": 0.085, "right": 0.99, "top": 1 - 0.32 / height, "bottom": 0.55 / height}
-    ratios = {"height_ratios": list(shares), "hspace": 0.12, **margins}
-    panels = figure.subplots(len(shares), 1, sharex=True, squeeze=False, gridspec_kw=ratios)[:, 0]
-    for axes in panels:
-        axes.margins(x=0.0)
-        axes.tick_params(colors=_INK, labelsize=9, length=0)
-        axes.yaxis.label.set_size(10)
-        axes.set_axisbelow(True)
-        axes.grid(axis="x", color=_GRID, linewidth=0.7)
-        for side in axes.spines.values():
-            side.set_visible(False)
-    if span_s is not None:
-        panels[-1].set_xlim(0.0, max(span_s, 0.1))
-        panels[-1].set_xlabel("time [s]", fontsize=10, color=_INK)
-    return figure, list(panels)
-
-
-def _key(axes: Axes, entries: Sequence[tuple[str, str]], *, below: bool = False) -> None:
-    """Legend in one line over or under a panel."""
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=colour, label=name) for name, colour in entries]
-    where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
-    if below:
-        where = {"loc": "upper right", "bbox_to_anchor": (1.0, -0.7)}
-    axes.legend(
-        handles=handles, ncols=len(handles), frameon=False, fontsize=9, handlelength=1.0,
-        columnspacing=1.4, borderaxespad=0.2, **where,
-    )  # fmt: skip
-
-
-def _other(index: int) -> str:
-    return _OTHER_COLOURS[index % len(_OTHER_COLOURS)]
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

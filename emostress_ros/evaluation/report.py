@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 from collections import Counter
@@ -15,35 +14,11 @@ from emostress_ros import __version__
 from emostress_ros.affect import StressLevel
 from emostress_ros.errors import BagError
 from emostress_ros.evaluation import plots
+from emostress_ros.evaluation.html import DISCLAIMER, cards, image, page, table
 from emostress_ros.evaluation.report_data import AffectRecord, Session, read_session
 
-DISCLAIMER = (
-    "An aid, never a verdict. These figures are estimates of models that were trained on actors, "
-    "on pictures from the web and on a few laboratories' recordings; they are wrong often enough "
-    "that nobody may be judged, refused, hired or treated by them. Ask the person."
-)
 _MOST_PEOPLE = 4
 _LEAST_STATES = 10
-_STYLE = """
-:root { --ink:#2b3440; --dim:#66717e; --line:#e3e8ed; --accent:#3d6fb6; }
-* { box-sizing:border-box } body { margin:0; background:#f5f7f9; color:var(--ink);
-  font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif }
-main { max-width:1080px; margin:0 auto; padding:28px 20px 60px }
-h1 { font-size:26px; margin:0 0 2px } h2 { font-size:19px; margin:34px 0 10px }
-h3 { font-size:15px; margin:18px 0 2px } p { margin:6px 0 } .dim { color:var(--dim) }
-.cards { display:grid; grid-template-columns:repeat(auto-fit,minmax(145px,1fr)); gap:12px;
-  margin:18px 0 }
-.card,section { background:#fff; border:1px solid var(--line); border-radius:10px }
-.card { padding:12px 14px } .card b { display:block; font-size:22px; line-height:1.25 }
-.card span { color:var(--dim); font-size:13px } section>h2 { margin-top:14px }
-section { padding:6px 20px 18px; margin:14px 0 }
-.note { border-left:4px solid #e9b44c; background:#fff9ec; padding:10px 14px; border-radius:6px;
-  margin:12px 0 } .aid { border-left-color:var(--accent); background:#eef4fb }
-img { width:100%; height:auto; display:block } table { border-collapse:collapse; width:100% }
-th,td { text-align:left; padding:5px 12px 5px 0; border-bottom:1px solid var(--line);
-  font-size:14px } th { color:var(--dim); font-weight:600 } td.n,th.n { text-align:right;
-  font-variant-numeric:tabular-nums } code { font-size:13px } .scroll { overflow-x:auto }
-"""
 
 
 def write_report(
@@ -111,13 +86,7 @@ def render(
         _models(session),
         _counts(session, published or {}),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body><main>"
-        + "\n".join(part for part in parts if part)
-        + "</main></body></html>\n"
-    )
+    return page(title, parts)
 
 
 def _cards(session: Session, people: Sequence[str]) -> str:
@@ -129,7 +98,7 @@ def _cards(session: Session, people: Sequence[str]) -> str:
     stamps = [a.stamp_s for a in session.of(people[0])]
     # Not the median step: states carry their evidence's stamps, and a camera's grid shows in them.
     rate = (len(stamps) - 1) / (stamps[-1] - stamps[0]) if stamps[-1] > stamps[0] else math.nan
-    cards = (
+    figures = (
         (f"{len(affects)}", f"states in {span_s:.1f} s"),
         (f"{len(people)}", "person" if len(people) == 1 else "persons"),
         (f"{rate:.1f} Hz" if rate == rate else "–", "rate of a person's states"),
@@ -137,10 +106,7 @@ def _cards(session: Session, people: Sequence[str]) -> str:
         (f"{np.percentile(latencies, 50):.0f} ms", "median latency of a state"),
         (f"{np.percentile(latencies, 99):.0f} ms", "its 99th percentile"),
     )
-    return '<div class="cards">' + "".join(
-        f'<div class="card"><b>{html.escape(value)}</b><span>{html.escape(name)}</span></div>'
-        for value, name in cards
-    ) + "</div>"  # fmt: skip
+    return cards(figures)
 
 
 def _person(session: Session, person: str, zero_s: float, span_s: float) -> str:
@@ -155,7 +121,7 @@ def _person(session: Session, person: str, zero_s: float, span_s: float) -> str:
             plots.weight_figure(states, session.modalities(), zero_s, span_s),
         ),
     )
-    pictures = "".join(f"<h3>{heading}</h3>{_image(png, heading)}" for heading, png in figures)
+    pictures = "".join(f"<h3>{heading}</h3>{image(png, heading)}" for heading, png in figures)
     return f"<section><h2>{name}</h2><p>{_in_words(states)}</p>{pictures}</section>"
 
 
@@ -191,12 +157,12 @@ def _latency(session: Session) -> str:
             figures = [values.get(f"{what} p{p}") for p in (50, 90, 99)]
             if all(figures):
                 rows.append([node, what.removesuffix(" [ms]"), *[str(f) for f in figures]])
-    table = _table(("from", "what", "p50 [ms]", "p90 [ms]", "p99 [ms]"), rows, numbers=3)
+    percentiles = table(("from", "what", "p50 [ms]", "p90 [ms]", "p99 [ms]"), rows, numbers=3)
     return (
-        f"<section><h2>Latency</h2>{_image(plots.latency_figure(latencies), 'latency')}"
+        f"<section><h2>Latency</h2>{image(plots.latency_figure(latencies), 'latency')}"
         f'<p class="dim">{len(latencies)} of {len(session.affects)} states: those that rest on '
         "newer evidence than the state before. Where nothing new comes, a state only grows older."
-        f"</p><h3>Percentiles</h3>{table}</section>"
+        f"</p><h3>Percentiles</h3>{percentiles}</section>"
     )
 
 
@@ -211,7 +177,7 @@ def _cues(session: Session, zero_s: float) -> str:
             rows.append([at, cue.person_id, cue.cue, f"{cue.intensity:.2f}", cue.reason])
         before = (cue.person_id, cue.cue)
     head = ("at [s]", "person", "cue", "intensity", "reason")
-    return f"<section><h2>Behaviour</h2>{_table(head, rows[:40])}</section>"
+    return f"<section><h2>Behaviour</h2>{table(head, rows[:40])}</section>"
 
 
 def _models(session: Session) -> str:
@@ -221,13 +187,13 @@ def _models(session: Session) -> str:
         provider = next((v for k, v in values.items() if "provider" in k.lower()), "")
         models = ", ".join(sorted(session.models.get(modality, set()))) or "nothing arrived"
         rows.append([modality, models, provider])
-    return f"<section><h2>Models</h2>{_table(('modality', 'model', 'runs on'), rows)}</section>"
+    return f"<section><h2>Models</h2>{table(('modality', 'model', 'runs on'), rows)}</section>"
 
 
 def _counts(session: Session, published: Mapping[str, int]) -> str:
     rows = [["in", topic, str(count)] for topic, count in sorted(published.items())]
     rows += [["out", topic, str(count)] for topic, count in sorted(session.counts.items())]
-    table = _table(("", "topic", "messages"), rows, numbers=1)
+    counts = table(("", "topic", "messages"), rows, numbers=1)
     dropped = [
         f"{node}: {values[key]} {key}"
         for node, values in sorted(session.diagnostics.items())
@@ -236,26 +202,7 @@ def _counts(session: Session, published: Mapping[str, int]) -> str:
     ]
     text = "; ".join(dropped) if dropped else "none reported"
     return (
-        f"<section><h2>Messages</h2>{table}"
+        f"<section><h2>Messages</h2>{counts}"
         f'<p class="dim">Dropped for newer ones, or lost on the way: {html.escape(text)}.</p>'
         "</section>"
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
-    """A table whose last `numbers` columns are aligned to the right."""
-    first = len(head) - numbers
-
-    def cells(tag: str, row: Sequence[str]) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if column >= first else ''}>{html.escape(text)}</{tag}>"
-            for column, text in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{cells("th", head)}</tr>{body}</table></div>'
-
-
-def _image(png: bytes, name: str) -> str:
-    data = base64.b64encode(png).decode("ascii")
-    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}">'
