@@ -15,15 +15,17 @@ from pathlib import Path
 
 import torch
 
+from emostress_ros.errors import ParameterError
 from emostress_ros.training import common, face_nets
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.face_data import prepare
 from emostress_ros.training.face_fit import Trainer, load_net, run_folder
+from emostress_ros.training.face_mobilenet import PACKAGE, MobileNetV1
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``emostress train face``; return the exit status."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     common.seed_everything(options.seed)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -37,6 +39,8 @@ def main(argv: list[str] | None = None) -> int:
     else:
         net = Trainer(options, train, validation, workers).run()
         workers.close()
+    if options.side:
+        _resize(net, options.side)
     if workers.leads and not options.no_export:
         from emostress_ros.training.face_export import export, plot
 
@@ -47,9 +51,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("emostress train face", description=__doc__)
-    add = parser.add_argument
+def _resize(net: torch.nn.Module, side: int) -> None:
+    if not isinstance(net.body, MobileNetV1) or not 32 <= side <= 224:
+        raise ParameterError(f"--side is for mobilenet and its kin, 32 … 224; got {side}")
+    net.body.side = side
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the options of a training."""
+    made = argparse.ArgumentParser("emostress train face", description=__doc__)
+    add = made.add_argument
     add("--data", type=Path, required=True, help="fer2013.npz or fer2013.csv, or their folder")
     add("--arch", default="resnet_small", choices=sorted(face_nets.ARCHITECTURES))
     add("--out", type=Path, default=None, help="model folder (default: models/face_ARCH)")
@@ -58,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=0.0, help="train this long instead of --epochs")
     add("--batch", type=int, default=128)
     add("--lr", type=float, default=0.1)
+    add("--optimizer", default="sgd", choices=("sgd", "adamw"))
+    add("--body-lr", type=float, default=1.0, help="learning rate of the body, part of --lr")
+    add("--ema", type=float, default=0.999, help="decay of the moving average of the weights")
+    add("--pretrained", type=Path, default=None, help=f"start weights: folder of {PACKAGE}")
+    add("--start", type=Path, default=None, help="checkpoint to start from, as far as it fits")
     add("--weight-decay", type=float, default=5e-4)
     add("--smoothing", type=float, default=0.05)
     add("--mixup", type=float, default=0.0)
@@ -70,11 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add("--limit", type=int, default=0, help="use only so many faces (to try things out)")
     add("--flip", action="store_true", help="ship the mean over face and mirrored face")
+    add("--half", action="store_true", help="ship the weights in half precision")
+    add("--side", type=int, default=0, help="ship at this size of face, not the one trained with")
     add("--curves", type=Path, default=None, help="picture of the curves (default: beside card)")
     add("--export-only", action="store_true", help="export the run's checkpoint as it is")
     add("--no-export", action="store_true")
     add("--quiet", action="store_true", help="no progress bar; one line every ten epochs")
-    return parser
+    return made
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ from torch import nn
 from emostress_ros.errors import DatasetError
 from emostress_ros.inference import ModelCard
 from emostress_ros.inference.packaged import sha256_of
-from emostress_ros.training import common, face_nets
+from emostress_ros.training import face_nets
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.datasets.fer2013 import FERPLUS_LABELS, LABELS, SIDE
 from emostress_ros.training.face_evaluate import DATASETS, evaluate
 from emostress_ros.training.face_fit import run_folder
+from emostress_ros.training.face_recipe import recognition_data, training_of
 
 WIRE = {
     "angry": "angry",
@@ -80,8 +81,8 @@ def build_card(
         "reliability": {"emotion": None, "stress": None},
         "threshold_unknown": round(threshold, 3),
         "licence": "weights: research use only, as FER2013 states no licence for its images",
-        "data": _data(),
-        "training": _training(net, options),
+        "data": _data() + recognition_data(options),
+        "training": training_of(net, options, run_folder(options) / "log.csv"),
         "figures": [],
         "limits": [
             "FER2013 is web photographs of posed and acted faces, labelled by few people; human "
@@ -125,26 +126,6 @@ def _data() -> list[dict[str, str]]:
     ]
 
 
-def _training(net: nn.Module, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what it takes to train the network again.
-
-    A run that was limited by time is written down as the number of epochs that it came to: the
-    schedule is the same.
-    """
-    log = common.CsvLog(run_folder(options) / "log.csv", resume=True).read()
-    epochs = int(max(log.get("epoch", [options.epochs])))
-    flip = " --flip" if options.flip else ""
-    return {
-        "command": f"emostress train face --data DIR --arch {options.arch} --epochs {epochs} "
-        f"--batch {options.batch} --lr {options.lr:g} --seed {options.seed}{flip}",
-        "seed": options.seed,
-        "split": "FER2013 usage Training; 8 % of it held out for calibration; exact and near "
-        "duplicates of PublicTest and of the held-out part dropped",
-        "architecture": options.arch,
-        "parameters": face_nets.parameter_count(net),
-    }
-
-
 def add_figures(folder: Path, card: dict[str, Any], data: Path) -> None:
     """Score the shipped file and write what it reaches into its card."""
     faces = fer2013.held_out(fer2013.load(data), None)
@@ -155,7 +136,7 @@ def add_figures(folder: Path, card: dict[str, Any], data: Path) -> None:
         except DatasetError as error:
             print(f"no figure for {dataset}: {error}")
             continue
-        card["figures"].append(_figure(dataset, scored.to_json_dict()))
+        card["figures"] += _figures(dataset, scored.to_json_dict())
         if dataset == "fer2013":
             chance = 1 / len(LABELS)
             skill = max(0.0, (scored.uar - chance) / (1 - chance))
@@ -163,20 +144,34 @@ def add_figures(folder: Path, card: dict[str, Any], data: Path) -> None:
     write_card(folder, card)
 
 
-def _figure(dataset: str, scored: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("accuracy", "uar", "macro_f1", "weighted_f1", "ece")
-    return {
+def _figures(dataset: str, scored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the figure of the whole split, then those of its slices."""
+    about = {
         "dataset": dataset,
         "split": scored["split"],
-        "n": scored["n"],
         "persons": None,
-        "metrics": {name: round(scored[name], 4) for name in names},
-        "ci95": {
-            name: [round(limit, 4) for limit in limits]
-            for name, limits in scored.get("ci95", {}).items()
-        },
         "note": scored["note"],
         "command": f"emostress score face {dataset} DIR --split {scored['split'].lower()}",
+    }
+    parts = {(): scored} | {("slices", name): part for name, part in scored["slices"].items()}
+    return [
+        about
+        | ({"part": list(where)} if where else {})
+        | {"n": part["n"], "metrics": _rounded(part), "ci95": _intervals(part)}
+        for where, part in parts.items()
+    ]
+
+
+def _rounded(part: Mapping[str, Any]) -> dict[str, float]:
+    names = ("accuracy", "uar", "macro_f1", "weighted_f1", "ece", "recall")
+    return {name: round(part[name], 4) for name in names if name in part}
+
+
+def _intervals(part: Mapping[str, Any]) -> dict[str, list[float]]:
+    return {
+        name: [round(limit, 4) for limit in limits]
+        for name, limits in (part.get("ci95") or {}).items()
+        if name in part
     }
 
 

@@ -20,6 +20,7 @@ from emostress_ros.inference import Session
 from emostress_ros.training import common
 from emostress_ros.training.datasets.fer2013 import LABELS
 from emostress_ros.training.face_card import WIRE, add_figures, build_card, write_card
+from emostress_ros.training.half_storage import fold_norms, round_weights, store_half
 
 PARITY = 1e-4
 
@@ -100,6 +101,9 @@ def export(
         ferplus: (N, 8) likewise for FER+.
     """
     net = net.cpu().float().eval().to(memory_format=torch.contiguous_format)
+    if options.half:
+        fold_norms(net)
+        round_weights(net)
     raw = Deployed(net, (1.0, 1.0), options.flip)
     answers = [raw(part) for part in faces.cpu().split(512)]
     embedding = torch.cat([answer[0] for answer in answers])
@@ -110,7 +114,7 @@ def export(
     deployed = Deployed(net, (temperatures[0], temperatures[1]), options.flip).eval()
     folder = options.out or Path("models") / f"face_{options.arch}"
     folder.mkdir(parents=True, exist_ok=True)
-    _write_onnx(deployed, folder / "model.onnx", faces[:8].cpu())
+    _write_onnx(deployed, folder / "model.onnx", faces[:8].cpu(), half=options.half)
     probabilities = torch.cat([deployed(part)[1] for part in faces.cpu().split(512)]).numpy()
     known = emotion.sum(1) > 0
     right = probabilities[known].argmax(1) == emotion[known].argmax(1)
@@ -121,7 +125,7 @@ def export(
     return folder
 
 
-def _write_onnx(deployed: Deployed, path: Path, sample: Tensor) -> None:
+def _write_onnx(deployed: Deployed, path: Path, sample: Tensor, *, half: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -129,6 +133,8 @@ def _write_onnx(deployed: Deployed, path: Path, sample: Tensor) -> None:
             input_names=["face"], output_names=list(OUTPUTS),
             dynamic_axes={name: {0: "N"} for name in ("face", *OUTPUTS)},
         )  # fmt: skip
+    if half:
+        store_half(path)
     session = Session(path)
     for batch in (sample, sample[:1]):
         answers = session.run({"face": batch.numpy()})

@@ -13,6 +13,8 @@ from emostress_ros.errors import DatasetError
 from emostress_ros.training import common, face_nets
 from emostress_ros.training.face_augment import Augmentation, augment, mixup
 from emostress_ros.training.face_data import FaceSet
+from emostress_ros.training.face_mobilenet import MobileNetV1, load_pretrained
+from emostress_ros.training.face_recipe import command_of, forerunners
 
 FERPLUS_WEIGHT = 0.7
 
@@ -49,9 +51,52 @@ def accuracies(logits: Tensor, targets: Tensor) -> tuple[float, float]:
     return float(hits.mean()), float(torch.stack(recalls).mean())
 
 
-def training_side(progress: float) -> int:
+def training_side(progress: float, full: int = 48) -> int:
     """Return the side of training faces: smaller ones first cost less (Tan and Le, ICML 2021)."""
-    return 32 if progress < 0.3 else 40 if progress < 0.7 else 48
+    sixths = 4 if progress < 0.3 else 5 if progress < 0.7 else 6
+    return 8 * round(full * sixths / 48)
+
+
+def optimizer_of(net: face_nets.FaceNet, options: argparse.Namespace) -> torch.optim.Optimizer:
+    """Return the optimizer; its groups carry the factor ``scale`` of their learning rate."""
+    body = common.parameter_groups(net.body, options.weight_decay)
+    heads = nn.ModuleList([net.project, net.emotion, net.ferplus])
+    groups = [group | {"scale": options.body_lr} for group in body]
+    groups += [
+        group | {"scale": 1.0} for group in common.parameter_groups(heads, options.weight_decay)
+    ]
+    groups = [group for group in groups if group["params"]]
+    if options.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=options.lr)
+    return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True)
+
+
+def start(net: face_nets.FaceNet, options: argparse.Namespace, faces: Tensor) -> None:
+    """Give a network the weights it starts from, where the options name some.
+
+    Args:
+        net: changed in place.
+        options: ``pretrained`` (folder) and ``start`` (checkpoint).
+        faces: (N, 1, 48, 48) uint8, to set batch statistics from.
+    """
+    if options.pretrained:
+        if not isinstance(net.body, MobileNetV1):
+            raise DatasetError(f"--pretrained is for mobilenet and its kin, not {options.arch}")
+        side = training_side(0.0, net.side)
+        load_pretrained(
+            net.body, options.pretrained, _resized(face_nets.standardise(faces.float()), side)
+        )
+    if options.start:
+        theirs = common.load_checkpoint(options.start)["ema"]
+        mine = net.state_dict()
+        net.load_state_dict(
+            {k: theirs[k] if k in theirs and theirs[k].shape == v.shape else v
+             for k, v in mine.items()}
+        )  # fmt: skip
+
+
+def _resized(faces: Tensor, side: int) -> Tensor:
+    return nn.functional.interpolate(faces, (side, side), mode="bilinear", align_corners=False)
 
 
 class Trainer:
@@ -67,11 +112,14 @@ class Trainer:
         self.options, self.workers = options, workers
         self.device = torch.device(options.device)
         self.train_set, self.validation = train.to(self.device), validation.to(self.device)
-        net = face_nets.build(options.arch).to(self.device)
-        self.net: nn.Module = net.to(memory_format=torch.channels_last)
-        self.ema = common.ModelEma(self.net)
-        groups = common.parameter_groups(self.net, options.weight_decay)
-        self.optimizer = torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True)
+        net = face_nets.build(options.arch)
+        start(net, options, train.faces[:512].cpu())
+        self.net = net.to(self.device).to(memory_format=torch.channels_last)
+        self.ema = common.ModelEma(self.net, options.ema)
+        self.grows = not isinstance(net.body, face_nets.Flat)
+        self.optimizer = optimizer_of(self.net, options)
+        earlier = list(forerunners(options))
+        self.pretrained = bool(options.pretrained) or any(s["pretrained"] for s in earlier)
         self.teachers = [load_net(path, self.device) for path in options.teachers]
         self.augmentation = Augmentation(mixup=options.mixup)
         self.epoch, self.elapsed_s = 0, 0.0
@@ -125,8 +173,9 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for index, rows in enumerate(batches):
             for group in self.optimizer.param_groups:
-                group["lr"] = self.options.lr * common.cosine_warmup(self.progress)
-            side = training_side(self.progress)
+                factor = group["scale"] * common.cosine_warmup(self.progress)
+                group["lr"] = self.options.lr * factor
+            side = training_side(self.progress, self.net.side) if self.grows else self.net.side
             self.progress = self._progress((index + 1) / len(batches), started)
             total += self._step(self.workers.share(rows), side)
         self.epoch += 1
@@ -186,6 +235,9 @@ class Trainer:
     def _state(self) -> dict[str, object]:
         return {
             "arch": self.options.arch,
+            "seed": self.options.seed,
+            "command": command_of(self.options, self.epoch),
+            "pretrained": self.pretrained,
             "epoch": self.epoch,
             "elapsed_s": self.elapsed_s,
             "net": self.net.state_dict(),

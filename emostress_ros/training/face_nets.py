@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from emostress_ros.errors import ModelNotFoundError
-from emostress_ros.training.datasets.fer2013 import FERPLUS_LABELS, LABELS
+from emostress_ros.training.datasets.fer2013 import FERPLUS_LABELS, LABELS, SIDE
+from emostress_ros.training.face_mobilenet import MobileNetV1
 
 EMBEDDING_DIM = 128
 
@@ -140,11 +141,16 @@ def vgg(widths: tuple[int, ...], drop: float = 0.0) -> nn.Sequential:
 
 
 class FaceNet(nn.Module):
-    """Standardisation, a body, global pooling, an embedding and two heads."""
+    """Standardisation, a body, global pooling, an embedding and two heads.
+
+    Attributes:
+        side: the size of face that the body works on; training ends with it.
+    """
 
     def __init__(self, body: nn.Module, channels: int, dropout: float = 0.2) -> None:
         super().__init__()
         self.body = body
+        self.side = body.side if isinstance(body, MobileNetV1) else SIDE
         self.dropout = nn.Dropout(dropout)
         self.project = nn.Linear(channels, EMBEDDING_DIM)
         self.emotion = nn.Linear(EMBEDDING_DIM, len(LABELS))
@@ -152,10 +158,7 @@ class FaceNet(nn.Module):
 
     def embed(self, faces: Tensor) -> Tensor:
         """(N, 1, 48, 48) grey levels to (N, 128)."""
-        mean = faces.mean((1, 2, 3), keepdim=True)
-        centred = faces - mean
-        deviation = (centred * centred).mean((1, 2, 3), keepdim=True).sqrt()
-        features = self.body(centred / (deviation + 8.0)).mean((2, 3))
+        features = self.body(standardise(faces)).mean((2, 3))
         embedding: Tensor = self.project(self.dropout(features))
         return embedding
 
@@ -163,6 +166,13 @@ class FaceNet(nn.Module):
         """(N, 1, 48, 48) grey levels to the logits (N, 7) and (N, 8)."""
         embedding = self.embed(faces)
         return self.emotion(embedding), self.ferplus(embedding)
+
+
+def standardise(faces: Tensor) -> Tensor:
+    """Bring each (1, s, s) image of grey levels to mean 0 and deviation 1."""
+    centred = faces - faces.mean((1, 2, 3), keepdim=True)
+    deviation = (centred * centred).mean((1, 2, 3), keepdim=True).sqrt()
+    return centred / (deviation + 8.0)
 
 
 class Flat(nn.Module):
@@ -179,6 +189,14 @@ def _staged_net(
     return lambda: FaceNet(staged(block, stages), stages.widths[-1], dropout)
 
 
+def _mobilenet(blocks: int, side: int, dropout: float) -> Callable[[], FaceNet]:
+    def construct() -> FaceNet:
+        body = MobileNetV1(blocks, side)
+        return FaceNet(body, body.channels, dropout)
+
+    return construct
+
+
 ARCHITECTURES: dict[str, Callable[[], FaceNet]] = {
     "logistic": lambda: FaceNet(Flat(), 48 * 48, dropout=0.0),
     "cnn": lambda: FaceNet(vgg((32, 64, 128)), 128),
@@ -188,12 +206,17 @@ ARCHITECTURES: dict[str, Callable[[], FaceNet]] = {
     "mobile": _staged_net(
         InvertedResidual, Stages(24, 1, (32, 64, 128), (2, 3, 3), (2, 2, 2), 0.05)
     ),
+    "mobilenet": _mobilenet(12, 80, 0.2),
+    "mobilenet_large": _mobilenet(13, 96, 0.3),
     "resnet18": _staged_net(
         BasicBlock, Stages(64, 1, (64, 128, 256, 512), (2, 2, 2, 2), (1, 2, 2, 2), 0.2), 0.4
     ),
     "vgg": lambda: FaceNet(vgg((64, 128, 256, 512), 0.1), 512, 0.4),
 }
-"""Constructors by name; ``resnet18`` and ``vgg`` are large and serve as teachers."""
+"""Constructors by name; ``mobilenet_large``, ``resnet18`` and ``vgg`` are large: teachers.
+
+``mobilenet`` and ``mobilenet_large`` can start from face recognition (``--pretrained``).
+"""
 
 
 def build(name: str) -> FaceNet:

@@ -7,27 +7,13 @@ torch = pytest.importorskip("torch")
 
 from emostress_ros.errors import DatasetError, ModelNotFoundError  # noqa: E402
 from emostress_ros.evaluation.score_face import score  # noqa: E402
+from emostress_ros.inference import ModelCard  # noqa: E402
 from emostress_ros.training import common, face, face_nets  # noqa: E402
+from emostress_ros.training.datasets.fer2013 import LABELS  # noqa: E402
 from emostress_ros.training.face_augment import Augmentation, augment, mixup  # noqa: E402
 from emostress_ros.training.face_data import prepare  # noqa: E402
 from emostress_ros.training.face_export import fit_temperature, unknown_threshold  # noqa: E402
 from emostress_ros.training.face_fit import soft_cross_entropy  # noqa: E402
-
-
-@pytest.fixture
-def toy_set(tmp_path):
-    """Seven classes told apart by which part of the face is bright."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(420) % 7
-    images = rng.integers(0, 160, (420, 48, 48)).astype(np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[8 + 5 * label : 11 + 5 * label, 16:32] += 90
-    usage = np.where(np.arange(420) < 350, "Training", "PublicTest")
-    votes = np.zeros((420, 10), np.uint8)
-    votes[np.arange(420), labels] = 10
-    path = tmp_path / "toy.npz"
-    np.savez(path, images=images, label=labels, usage=usage, ferplus_votes=votes)
-    return path
 
 
 def arguments(path, tmp_path, *more):
@@ -45,6 +31,11 @@ def test_training_resumes_and_exports_a_model_that_scores(toy_set, tmp_path, cap
     scored = score("fer2013", toy_set, model=str(tmp_path / "face_toy"), progress=False)
     assert scored.n == 70 and scored.extra["skipped"] == 0
     assert scored.extra["split"] == "PublicTest"
+    slices = scored.extra["slices"]
+    assert slices["raters unanimous"]["n"] == 70 and "raters disputed" not in slices
+    assert [slices[f"label {name}"]["n"] for name in LABELS] == [10] * 7
+    card = ModelCard.load(tmp_path / "face_toy")
+    assert ("slices", "label fear") in [figure.part for figure in card.measured]
     assert score("ferplus", toy_set, model=str(tmp_path / "face_toy"), progress=False).n == 70
     with pytest.raises(DatasetError, match="ferplus"):
         score("affectnet", toy_set)

@@ -1,0 +1,103 @@
+"""What a training of a face network was: its command, its data, and those of its teachers."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from emostress_ros.errors import DatasetError
+from emostress_ros.training import common, face_nets
+from emostress_ros.training.face_mobilenet import PACKAGE
+
+_RECIPE = {
+    "arch": "resnet_small", "batch": 128, "lr": 0.1, "optimizer": "sgd", "body_lr": 1.0,
+    "ema": 0.999, "weight_decay": 5e-4, "smoothing": 0.05, "mixup": 0.0, "distil": 0.8,
+    "flip": False, "half": False, "side": 0,
+}  # fmt: skip
+"""Options that decide what comes out, and their defaults."""
+_START = "human-models/package"
+
+
+def command_of(options: argparse.Namespace, epochs: int) -> str:
+    """Return the command that trains the network again; runs lie in ``runs/``.
+
+    A run that was limited by time is written down as the number of epochs that it came to: the
+    schedule is the same.
+    """
+    words = ["emostress", "train", "face", "--data", "DIR", "--epochs", str(epochs)]
+    for name, default in _RECIPE.items():
+        value = getattr(options, name)
+        if value == default and name != "arch":
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        words += [flag] if value is True else [flag, f"{value:g}" if default and isinstance(
+            value, float) else str(value)]  # fmt: skip
+    words += ["--seed", str(options.seed)]
+    words += ["--pretrained", _START] if options.pretrained else []
+    words += ["--start", _placed(options.start)] if options.start else []
+    words += ["--teachers", *map(_placed, options.teachers)] if options.teachers else []
+    return shlex.join(words)
+
+
+def _placed(checkpoint: Path) -> str:
+    state = common.load_checkpoint(checkpoint)
+    return f"runs/face_{state['arch']}_s{state['seed']}/checkpoint.pt"
+
+
+def forerunners(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the checkpoints that a training learns from or starts from, each once.
+
+    Raises:
+        DatasetError: one was trained with another seed: it saw faces that are held out here.
+    """
+    paths = dict.fromkeys([*options.teachers, *([options.start] if options.start else [])])
+    for path in paths:
+        state = common.load_checkpoint(path)
+        if state["seed"] != options.seed:
+            raise DatasetError(
+                f"{path} was trained with --seed {state['seed']}, so it knows faces that --seed "
+                f"{options.seed} holds out; give it the same seed"
+            )
+        yield state
+
+
+def training_of(net: nn.Module, options: argparse.Namespace, log: Path) -> dict[str, Any]:
+    """Return the card's ``training``.
+
+    Args:
+        net: the trained network.
+        options: those of the training.
+        log: ``log.csv`` of the run.
+    """
+    rows = common.CsvLog(log, resume=True).read()
+    epochs = int(max(rows.get("epoch", [options.epochs])))
+    earlier = [f"{state['command']} --no-export" for state in forerunners(options)]
+    return {
+        "command": " && ".join([*earlier, command_of(options, epochs)]),
+        "seed": options.seed,
+        "split": "FER2013 usage Training; 8 % of it held out for calibration; exact and near "
+        "duplicates of PublicTest and of the held-out part dropped",
+        "architecture": options.arch,
+        "parameters": face_nets.parameter_count(net),
+    }
+
+
+def recognition_data(options: argparse.Namespace) -> list[dict[str, str]]:
+    """Return the card's entry for the start weights, where the network or a forerunner had them."""
+    from_start = options.pretrained or any(state["pretrained"] for state in forerunners(options))
+    if not from_start:
+        return []
+    return [
+        {
+            "name": "VGGFace2 (Cao et al., FG 2018), by way of the start weights HSE-FaceRes "
+            f"(Savchenko, SISY 2021; npm {PACKAGE})",
+            "licence": "weights: MIT (package); images: research use",
+            "persons": "9131 in VGGFace2; not known to FER2013",
+            "use": "face recognition, before this training",
+        }
+    ]
