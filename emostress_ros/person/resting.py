@@ -25,15 +25,15 @@ _FORMAT = 1
 _ENOUGH = 3
 """Embeddings that a rest must hold before anything is read against it."""
 
-_NEUTRAL = 0.7
-"""What a model says of *neutral* on average when somebody neutral is before it; a rest that is read
-more surely than this needs no correction."""
+NEUTRAL = 0.5
+"""A rest that is read as *neutral* at least this surely needs no correction."""
 
-_MOST = 1.5
+MOST = 1.0
 """Largest correction of one logit: a rest never overrules clear evidence."""
 
-AROUSAL_PER_SEMITONE = 0.04
-"""How much arousal a semitone above the resting pitch adds; see docs/personalisation of voices."""
+AROUSAL_PER_SEMITONE = 0.01
+"""How much arousal a semitone above the resting pitch adds.  All three values were chosen on
+RAVDESS with persons held out; ``docs/people.md`` has the figures."""
 
 _HIGHEST_SEMITONES = 12.0
 
@@ -105,16 +105,16 @@ class RestingReading:
         if not self._rated:
             return np.zeros(len(EMOTIONS))
         neutral = EMOTIONS.index("neutral")
-        if self._mean[neutral] >= _NEUTRAL:
+        if self._mean[neutral] >= NEUTRAL:
             return np.zeros(len(EMOTIONS))
-        wanted = np.full(len(EMOTIONS), (1 - _NEUTRAL) / (len(EMOTIONS) - 1))
-        wanted[neutral] = _NEUTRAL
+        wanted = np.full(len(EMOTIONS), (1 - NEUTRAL) / (len(EMOTIONS) - 1))
+        wanted[neutral] = NEUTRAL
         shift = np.log(wanted) - np.log(np.maximum(self._mean, 1e-3))
         # An emotion that rest never showed is not made likelier than the model says.
         shift[np.arange(len(EMOTIONS)) != neutral] = np.minimum(
             shift[np.arange(len(EMOTIONS)) != neutral], 0.0
         )
-        return np.clip(shift, -_MOST, _MOST)
+        return np.clip(shift, -MOST, MOST)
 
     def semitones(self, embedding: Embedding) -> float:
         """Return how far a voice lies above its resting pitch, [-12, 12]; 0 where not known."""
