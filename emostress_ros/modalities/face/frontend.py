@@ -10,11 +10,12 @@ import numpy.typing as npt
 from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.inference import Session
 from emostress_ros.modalities.face.alignment import align_face
-from emostress_ros.modalities.face.detector import FaceDetector, Faces, check_rgb
+from emostress_ros.modalities.face.detector import FaceDetector, Faces
 from emostress_ros.modalities.face.encoder import ExpressionEncoder, Expressions
 from emostress_ros.modalities.face.mouth import MouthMotion
 from emostress_ros.modalities.face.parameters import FaceConfig
 from emostress_ros.modalities.face.quality import FaceQuality, assess
+from emostress_ros.modalities.face.regions import REGION_PX, GuidedDetector
 from emostress_ros.modalities.face.tracker import FaceTracker, Track
 
 MODALITY = "face"
@@ -50,10 +51,11 @@ class FacePipeline:
 
     def __init__(self, config: FaceConfig | None = None) -> None:
         self.config = config = config or FaceConfig()
-        self.detector = FaceDetector(
-            config.detect_width, config.detect_height, config.detect_score,
-            config.detect_overlap, config.providers, config.threads,
-        )  # fmt: skip
+        self.detector = GuidedDetector(
+            self._detector(config.detect_width, config.detect_height),
+            self._detector(REGION_PX, REGION_PX),
+            config.detect_interval_s,
+        )
         self.tracker = FaceTracker(
             config.track_memory_s, config.track_iou, config.track_reach, config.track_smoothing
         )
@@ -63,7 +65,7 @@ class FacePipeline:
     @property
     def sessions(self) -> tuple[Session, ...]:
         """Sessions of the detector and of the expression model."""
-        return (self.detector.session, self.encoder.session)
+        return (self.detector.whole.session, self.encoder.session)
 
     def process(self, image: npt.NDArray[np.uint8], stamp_ns: int) -> list[FaceObservation]:
         """Return what is seen in one frame, the largest face first; empty where no face is.
@@ -76,7 +78,8 @@ class FacePipeline:
             SignalError: the image is empty or of another shape or dtype.
             StampError: a negative stamp.
         """
-        faces = self._choose(self.detector.detect(check_rgb(image)))
+        expected = self.tracker.expected(stamp_ns)
+        faces = self._choose(self.detector.detect(image, stamp_ns, expected))
         tracks = self.tracker.update(faces.boxes, stamp_ns)
         if len(faces) == 0:
             return []
@@ -94,7 +97,15 @@ class FacePipeline:
     def reset(self) -> None:
         """Forget every tracked face."""
         self.tracker.reset()
+        self.detector.reset()
         self._mouths.reset()
+
+    def _detector(self, width: int, height: int) -> FaceDetector:
+        config = self.config
+        return FaceDetector(
+            width, height, config.detect_score, config.detect_overlap, config.providers,
+            config.threads,
+        )  # fmt: skip
 
     def _choose(self, faces: Faces) -> Faces:
         """Keep the largest faces that are large enough and whose landmarks make sense."""

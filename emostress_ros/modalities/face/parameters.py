@@ -31,6 +31,12 @@ class FaceConfig(Config):
     detect_overlap: float = parameter(
         0.3, "Two detections that overlap more (IoU) are one face.", minimum=0.05, maximum=0.95
     )
+    detect_interval_s: float = parameter(
+        0.5,
+        "Longest time between two searches of the whole frame; between them a followed face is "
+        "looked for where it is expected. 0 searches every frame.",
+        minimum=0.0, maximum=10.0, unit="s",
+    )  # fmt: skip
     min_face_px: int = parameter(
         24, "Faces whose shorter side is smaller are ignored.", minimum=8, maximum=4096, unit="px"
     )

@@ -103,6 +103,23 @@ class FaceTracker:
         self._forget(found, step_s)
         return found
 
+    def expected(self, stamp_ns: int) -> list[FloatArray]:
+        """Return where the faces of the last frame should be now.
+
+        Nothing over a gap, and while somebody is hidden: they may return anywhere.
+
+        Args:
+            stamp_ns: of the frame to come, sensor clock.
+
+        Returns:
+            (4,) left, top, right, bottom of each, px.
+        """
+        step_s = -1.0 if self._last_ns is None else (stamp_ns - self._last_ns) * 1e-9
+        hidden = any(track.unseen_s > 0.0 for track in self.tracks)
+        if hidden or not 0.0 <= step_s <= _GAP_S:
+            return []
+        return [self._predict(track, step_s) for track in self.tracks]
+
     def reset(self) -> None:
         """Forget every face; numbers go on, so that no id is given twice."""
         self.tracks = []
