@@ -1,7 +1,8 @@
-"""Gradient-boosted trees beside the logistic model: what a line cannot say (scikit-learn).
+"""The shipped recipe: a line, gradient-boosted trees (scikit-learn) and small perceptrons.
 
-The blend's logit is the weighted mean of the two. Trees see a missing feature as missing and send
-it down the branch that served best in training.
+The blend's logit is the mean of what its parts say: the line serves WESAD best, the trees
+Stress-Predict. Trees see a missing feature as missing and send it down the branch that served best
+in training; for the others it is the mean.
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ from emostress_ros.training.physiology_fit import (
     sample_weights,
     sigmoid,
 )
+from emostress_ros.training.physiology_perceptron import (
+    Perceptron,
+    PerceptronSettings,
+    fit_perceptrons,
+)
 
-TREES_SHARE = 1.0 / 3.0
-"""Weight of the trees: more of them serves Stress-Predict, less of them WESAD."""
+LINE, TREES, PERCEPTRONS = "line", "trees", "perceptrons"
+PARTS = (LINE, TREES, PERCEPTRONS)
+"""Parts of the blend; those that are there count alike."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,8 @@ class BlendSettings:
         seeds: boostings averaged.
         hidden: weight of the copies with hidden sensors or past.
         seed: of everything random.
+        parts: of `PARTS`: which take part.
+        perceptrons: how they are fitted.
     """
 
     ridge: float
@@ -51,32 +60,47 @@ class BlendSettings:
     seeds: int = 1
     hidden: float = 0.3
     seed: int = 0
+    parts: tuple[str, ...] = PARTS
+    perceptrons: PerceptronSettings = field(default_factory=PerceptronSettings)
 
 
 @dataclass(frozen=True)
 class Blend:
-    """Logistic model and boosted trees.
+    """A line, boosted trees and perceptrons; the mean of the parts that are there.
 
     Attributes:
-        logistic: the linear part.
+        logistic: the linear part; its scaling is that of the embedding and the perceptrons.
         boosters: fitted `HistGradientBoostingClassifier`s; their raw scores are averaged.
+        perceptrons: their logits are averaged.
+        line: whether the linear part is heard.
         temperature: divides the logit.
         shift: is added to the logit after that.
     """
 
     logistic: Logistic
     boosters: tuple[Any, ...] = field(default_factory=tuple)
+    perceptrons: tuple[Perceptron, ...] = field(default_factory=tuple)
+    line: bool = True
     temperature: float = 1.0
     shift: float = 0.0
 
+    @property
+    def share(self) -> float:
+        """Weight of each part."""
+        return 1.0 / (int(self.line) + bool(self.boosters) + bool(self.perceptrons))
+
     def logit(self, features: Array) -> Array:
         """Shape (n,)."""
-        linear = self.logistic.logit(features)
-        if not self.boosters:
-            return linear / self.temperature + self.shift
-        trees = np.mean([b.decision_function(features) for b in self.boosters], axis=0)
-        both = (1.0 - TREES_SHARE) * linear + TREES_SHARE * trees
-        return both / self.temperature + self.shift
+        said = []
+        if self.line:
+            said.append(self.logistic.logit(features))
+        if self.boosters:
+            said.append(np.mean([b.decision_function(features) for b in self.boosters], axis=0))
+        if self.perceptrons:
+            inputs = self.logistic.standardise(features)
+            said.append(np.mean([p.logit(inputs) for p in self.perceptrons], axis=0))
+        logit: Array = np.mean(said, axis=0) / self.temperature + self.shift
+        return logit
 
     def predict(self, features: Array) -> Array:
         """Probability of stress, shape (n,)."""
@@ -88,7 +112,7 @@ class Blend:
 
 
 def fit_blend(people: Sequence[Windows], settings: BlendSettings) -> Blend:
-    """Fit both parts on the same persons.
+    """Fit all parts on the same persons.
 
     Raises:
         DatasetError: one of the two classes is missing.
@@ -97,12 +121,18 @@ def fit_blend(people: Sequence[Windows], settings: BlendSettings) -> Blend:
     shown, weights = _with_hidden(people, settings, rng)
     stress = np.concatenate([person.stress for person in shown])
     features = np.concatenate([person.features for person in shown])
+    line = fit_logistic(people, settings.ridge, shown[len(people) :], settings.hidden)
+    count = settings.seeds if TREES in settings.parts else 0
     boosters = tuple(
         _booster(settings, settings.seed + k).fit(features, stress, sample_weight=weights)
-        for k in range(settings.seeds)
+        for k in range(count)
     )
-    copies = shown[len(people) :]
-    return Blend(fit_logistic(people, settings.ridge, copies, settings.hidden), boosters)
+    perceptrons: tuple[Perceptron, ...] = ()
+    if PERCEPTRONS in settings.parts:
+        perceptrons = fit_perceptrons(
+            line.standardise(features), stress, weights, settings.perceptrons, settings.seed
+        )
+    return Blend(line, boosters, perceptrons, line=LINE in settings.parts)
 
 
 def without_past(features: Array) -> Array:

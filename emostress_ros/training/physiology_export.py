@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.training.physiology_boost import TREES_SHARE, Blend
+from emostress_ros.training.physiology_boost import Blend
 from emostress_ros.training.physiology_fit import CLIP
 
 _OPSETS = (("", 17), ("ai.onnx.ml", 3))
@@ -43,24 +43,24 @@ def _graph(model: Blend) -> Any:
     from onnx import TensorProto, helper
 
     inputs = len(model.logistic.weights)
-    constants = {
+    constants: dict[str, Any] = {
         "mean": model.logistic.mean,
         "scale": model.logistic.scale,
         "low": np.float32(-CLIP),
         "high": np.float32(CLIP),
-        "weights": model.logistic.weights[:, None],
-        "bias": np.array([model.logistic.bias]),
-        "slope": np.float32((1.0 - _trees_share(model)) / model.temperature),
+        "slope": np.float32(model.share / model.temperature),
         "shift": np.float32(model.shift),
         "flat": np.array([-1], np.int64),
     }
+    parts = [*_line_nodes(model, constants), *_tree_nodes(model, constants)]
+    parts += _perceptron_nodes(model, constants)
     nodes = [
         helper.make_node("Sub", ["features", "mean"], ["centred"]),
         helper.make_node("Div", ["centred", "scale"], ["scaled"]),
         helper.make_node("Clip", ["scaled", "low", "high"], ["clipped"]),
         helper.make_node("Mul", ["clipped", "present"], ["embedding"]),
-        helper.make_node("Gemm", ["embedding", "weights", "bias"], ["linear"]),
-        *_tree_nodes(model, constants),
+        *parts,
+        helper.make_node("Sum", _said(model), ["total"]),
         helper.make_node("Mul", ["total", "slope"], ["sloped"]),
         helper.make_node("Add", ["sloped", "shift"], ["logit"]),
         helper.make_node("Sigmoid", ["logit"], ["column"]),
@@ -79,8 +79,23 @@ def _graph(model: Blend) -> Any:
     )
 
 
-def _trees_share(model: Blend) -> float:
-    return TREES_SHARE if model.boosters else 0.0
+def _said(model: Blend) -> list[str]:
+    """Names of the logits that are added."""
+    there = (("linear", model.line), ("trees", model.boosters))
+    names = [name for name, is_there in there if is_there]
+    return names + [f"perceptron{k}" for k in range(len(model.perceptrons))]
+
+
+def _line_nodes(model: Blend, constants: dict[str, Any]) -> list[Any]:
+    from onnx import helper
+
+    if not model.line:
+        return []
+    constants |= {
+        "weights": model.logistic.weights[:, None],
+        "bias": np.array([model.logistic.bias]),
+    }
+    return [helper.make_node("Gemm", ["embedding", "weights", "bias"], ["linear"])]
 
 
 def _tree_nodes(model: Blend, constants: dict[str, Any]) -> list[Any]:
@@ -88,7 +103,7 @@ def _tree_nodes(model: Blend, constants: dict[str, Any]) -> list[Any]:
     from onnx import helper
 
     if not model.boosters:
-        return [helper.make_node("Identity", ["linear"], ["total"])]
+        return []
     constants |= {"half": np.float32(0.5), "missing": np.float32(np.nan)}
     return [
         helper.make_node("Greater", ["present", "half"], ["there"]),
@@ -97,13 +112,30 @@ def _tree_nodes(model: Blend, constants: dict[str, Any]) -> list[Any]:
             "TreeEnsembleRegressor", ["holed"], ["trees"], domain="ai.onnx.ml",
             **_tree_attributes(model.boosters),
         ),
-        helper.make_node("Add", ["linear", "trees"], ["total"]),
     ]  # fmt: skip
 
 
+def _perceptron_nodes(model: Blend, constants: dict[str, Any]) -> list[Any]:
+    """The perceptrons; the last layer of each is divided by their number, so that they add up."""
+    from onnx import helper
+
+    nodes = []
+    for k, perceptron in enumerate(model.perceptrons):
+        held = "embedding"
+        for number, (matrix, bias) in enumerate(perceptron.layers):
+            last = number + 1 == len(perceptron.layers)
+            share = 1.0 / len(model.perceptrons) if last else 1.0
+            name = f"perceptron{k}" if last else f"units{k}_{number}"
+            constants |= {f"{name}_matrix": share * matrix.T, f"{name}_bias": share * bias}
+            nodes.append(helper.make_node("Gemm", [held, f"{name}_matrix", f"{name}_bias"], [name]))
+            if not last:
+                nodes.append(helper.make_node("Relu", [name], [f"{name}_bent"]))
+            held = f"{name}_bent"
+    return nodes
+
+
 def _tree_attributes(boosters: Sequence[Any]) -> dict[str, Any]:
-    """Attributes of a TreeEnsembleRegressor: the mean raw score, weighed against the line's."""
-    ratio = TREES_SHARE / (1.0 - TREES_SHARE)
+    """Attributes of a TreeEnsembleRegressor: the mean raw score."""
     nodes: dict[str, list[Any]] = {
         f"nodes_{key}": []
         for key in (
@@ -119,11 +151,11 @@ def _tree_attributes(boosters: Sequence[Any]) -> dict[str, Any]:
             leaf = bool(node["is_leaf"])
             _append(nodes, "nodes_", number, place, _node(node, leaf))
             if leaf:
-                weight = ratio * float(node["value"]) / len(boosters)
+                weight = float(node["value"]) / len(boosters)
                 leaves["target_treeids"].append(number)
                 leaves["target_nodeids"].append(place)
                 leaves["target_weights"].append(weight)
-    base = ratio * float(np.mean([booster._baseline_prediction for booster in boosters]))
+    base = float(np.mean([booster._baseline_prediction for booster in boosters]))
     return {
         **nodes,
         **leaves,

@@ -13,7 +13,7 @@ from emostress_ros.training.datasets.wearable_stress import REST_S, label_window
 from emostress_ros.training.physiology_boost import BlendSettings, without_past
 from emostress_ros.training.physiology_data import SubjectFeatures
 from emostress_ros.training.physiology_export import sensor_groups, sensor_names
-from emostress_ros.training.physiology_fit import Windows
+from emostress_ros.training.physiology_fit import Array, Windows
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,13 @@ VARIANTS = (
 
 def windows(features: SubjectFeatures, variant: Variant, every_s: float) -> Windows:
     """Labelled windows of one person as a variant sees them."""
+    return windows_and_ends(features, variant, every_s)[0]
+
+
+def windows_and_ends(
+    features: SubjectFeatures, variant: Variant, every_s: float
+) -> tuple[Windows, Array]:
+    """Labelled windows of one person and their ends, seconds since the first BVP sample, (n,)."""
     from_s = features.subject.rest_start_s + REST_S if variant.rest else 0.0
     chosen = label_windows(
         features.subject.segments, features.end_s,
@@ -77,7 +84,8 @@ def windows(features: SubjectFeatures, variant: Variant, every_s: float) -> Wind
     joined = np.concatenate(inputs, axis=1).astype(np.float64)
     # A window in which no sensor spoke is not judged; see evaluation/score_physiology.py.
     heard = np.isfinite(joined).any(axis=1)
-    return Windows(features.subject.key, joined[heard], chosen.stress[heard])
+    found = Windows(features.subject.key, joined[heard], chosen.stress[heard])
+    return found, features.end_s[chosen.index][heard]
 
 
 def every_wearable(person: Windows, settings: BlendSettings) -> Windows:

@@ -83,15 +83,21 @@ def test_calibration_makes_overconfident_logits_honest() -> None:
     assert shift == pytest.approx(-2.0 / 3.0, abs=0.1)
 
 
-@pytest.mark.parametrize("seeds", [0, 2])
-def test_the_export_says_what_was_fitted(tmp_path: Path, seeds: int) -> None:
+@pytest.mark.parametrize("parts", [("line",), ("trees",), ("line", "trees", "perceptrons")])
+def test_the_export_says_what_was_fitted(tmp_path: Path, parts: tuple[str, ...]) -> None:
     pytest.importorskip("sklearn", reason="needs the extra [train]")
     from emostress_ros.training.physiology_boost import BlendSettings, fit_blend
     from emostress_ros.training.physiology_export import export_blend
+    from emostress_ros.training.physiology_perceptron import PerceptronSettings
 
     training = people()
     past = np.arange(8) > 5
-    settings = BlendSettings(10.0, np.repeat(np.arange(4), 2), past, rounds=20, seeds=seeds)
+    if "perceptrons" in parts:
+        pytest.importorskip("torch", reason="needs the extra [train]")
+    settings = BlendSettings(
+        10.0, np.repeat(np.arange(4), 2), past, rounds=20, seeds=2, parts=parts,
+        perceptrons=PerceptronSettings(count=2, epochs=3),
+    )  # fmt: skip
     model = fit_blend(training, settings).calibrated(1.3, -0.2)
     features = np.concatenate([windows.features for windows in training])
     hidden = np.where(np.arange(8) < 4, np.nan, features)

@@ -1,0 +1,164 @@
+"""The models of stress by name: over features of a window, or over its raw samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emostress_ros.training.datasets.splits import Split
+from emostress_ros.training.physiology_boost import LINE, PERCEPTRONS, TREES, Blend, fit_blend
+from emostress_ros.training.physiology_fit import Array, fit_temperature
+from emostress_ros.training.physiology_raw import Floats
+from emostress_ros.training.physiology_table import Table, inner_split
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned.
+
+    Attributes:
+        table: all windows.
+        split: which of them may be learned from.
+        seed: of everything random.
+        frames: shape (N, frames, 42), raw windows of the table's rows; None: features alone.
+        folder: for checkpoint and log of a network.
+        epochs: of a network, at most.
+    """
+
+    table: Table
+    split: Split
+    seed: int = 0
+    frames: Floats | None = None
+    folder: Path | None = None
+    epochs: int = 12
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that has learned.
+
+    Attributes:
+        logit: calibrated logits of rows of the table.
+        parameters: how many numbers it learned.
+        curves: columns by epoch; empty where there are no epochs.
+    """
+
+    logit: Callable[[Rows], Array]
+    parameters: int
+    curves: Mapping[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One entry of the registry.
+
+    Attributes:
+        name: of the entry.
+        about: what it is, one line.
+        raw: whether it reads raw windows rather than features.
+        fit: learns a task.
+    """
+
+    name: str
+    about: str
+    raw: bool
+    fit: Callable[[Task], Fitted]
+
+
+def _features(parts: Mapping[str, Any]) -> Callable[[Task], Fitted]:
+    """Fit the blend with only some of its parts, calibrated on people held out of the training."""
+
+    def fit(task: Task) -> Fitted:
+        table = task.table
+        settings = replace(table.settings, seed=task.seed, **parts)
+        inner = inner_split(table, task.split, task.seed)
+        first = fit_blend(table.people(inner.train), settings)
+        temperature, shift = _calibration(
+            table, inner.test, first.logit(table.features[inner.test])
+        )
+        model = fit_blend(table.people(task.split.train), settings)
+        model = model.calibrated(temperature, shift)
+        return Fitted(lambda rows: model.logit(table.features[rows]), parameters_of(model))
+
+    return fit
+
+
+def _net(name: str) -> Callable[[Task], Fitted]:
+    """Fit a network; the people who decide when it stops calibrate it, too."""
+
+    def fit(task: Task) -> Fitted:
+        from emostress_ros.training.physiology_net_fit import NetOptions, RawWindows, Trainer
+
+        assert task.frames is not None and task.folder is not None
+        frames, table = task.frames, task.table
+        inner = inner_split(table, task.split, task.seed)
+        training, validation = (
+            RawWindows(frames[rows], table.stress[rows], tuple(table.persons[i] for i in rows))
+            for rows in (inner.train, inner.test)
+        )
+        options = NetOptions(epochs=task.epochs, seed=task.seed)
+        net = Trainer(name, training, validation, options, task.folder).run()
+        temperature, shift = _calibration(table, inner.test, net.logit(frames[inner.test]))
+        return Fitted(
+            lambda rows: net.logit(frames[rows]) / temperature + shift, net.parameters, net.curves
+        )
+
+    return fit
+
+
+def _calibration(table: Table, rows: Rows, logits: Array) -> tuple[float, float]:
+    """Temperature and shift; people count alike."""
+    people = table.people(rows)
+    order = np.concatenate(
+        [rows[np.array(table.persons)[rows] == windows.person] for windows in people]
+    )
+    places = np.searchsorted(rows, order)
+    weights = np.concatenate([np.full(len(w.stress), 1.0 / len(w.stress)) for w in people])
+    weights *= len(weights) / weights.sum()
+    return fit_temperature(logits[places], table.stress[order], weights)
+
+
+def parameters_of(model: Blend) -> int:
+    """Numbers a blend learned: moments, weights, and two for each node of a tree."""
+    count = 2 * len(model.logistic.weights)  # the scaling
+    count += len(model.logistic.weights) + 1 if model.line else 0
+    for booster in model.boosters:
+        count += sum(2 * len(tree.nodes) for (tree,) in booster._predictors)
+    for perceptron in model.perceptrons:
+        count += sum(matrix.size + bias.size for matrix, bias in perceptron.layers)
+    return count
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    item.name: item
+    for item in (
+        Architecture(
+            "logistic", "ridge logistic regression over the features", False,
+            _features({"parts": (LINE,)}),
+        ),
+        Architecture(
+            "boosting", "gradient-boosted trees over the features", False,
+            _features({"parts": (TREES,)}),
+        ),
+        Architecture(
+            "perceptron", "three perceptrons of two hidden layers over the features", False,
+            _features({"parts": (PERCEPTRONS,)}),
+        ),
+        Architecture(
+            "blend", "the shipped recipe: the mean of the three before", False, _features({})
+        ),
+        Architecture("lstm", "LSTM over raw windows", True, _net("lstm")),
+        Architecture(
+            "cnn_lstm", "convolutions a sensor, then an LSTM, over raw windows", True,
+            _net("cnn_lstm"),
+        ),
+    )
+}  # fmt: skip
+"""Models of stress by name."""

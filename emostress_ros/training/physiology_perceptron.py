@@ -1,0 +1,118 @@
+"""Small perceptrons: smooth where trees step, bent where a line is not.
+
+Two hidden layers over the standardised features, with dropout and noise; several of them from
+different starts are averaged. What is learned is kept as plain matrices, so that judging needs no
+torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Layer = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class PerceptronSettings:
+    """How perceptrons are fitted.
+
+    Attributes:
+        count: how many are averaged; 0: none.
+        hidden: units of the two hidden layers.
+        epochs: passes over the windows.
+        batch: windows of a step.
+        rate: highest learning rate of AdamW.
+        weight_decay: of AdamW.
+        hidden_inputs: share of the inputs hidden in a step.
+        dropout: share of the hidden units dropped in a step.
+        noise: spread of the noise on the standardised inputs.
+    """
+
+    count: int = 3
+    hidden: tuple[int, int] = (64, 32)
+    epochs: int = 25
+    batch: int = 128
+    rate: float = 3e-3
+    weight_decay: float = 0.05
+    hidden_inputs: float = 0.2
+    dropout: float = 0.4
+    noise: float = 0.1
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """A fitted perceptron.
+
+    Attributes:
+        layers: matrix (outputs, inputs) and bias (outputs,) of each; ReLU in between.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def logit(self, inputs: npt.NDArray[np.floating]) -> Array:
+        """Logits of standardised features (n, inputs), shape (n,)."""
+        values = inputs.astype(np.float32)
+        for number, (matrix, bias) in enumerate(self.layers):
+            values = values @ matrix.T + bias
+            if number + 1 < len(self.layers):
+                values = np.maximum(values, 0.0)
+        return values[:, 0].astype(np.float64)
+
+
+def fit_perceptrons(
+    inputs: Array, stress: Array, weights: Array, settings: PerceptronSettings, seed: int
+) -> tuple[Perceptron, ...]:
+    """Fit several from different starts.
+
+    Args:
+        inputs: shape (n, inputs), standardised, 0 where missing.
+        stress: shape (n,), 0 or 1.
+        weights: shape (n,), of the windows.
+        settings: see `PerceptronSettings`.
+        seed: of the first.
+    """
+    return tuple(_fit(inputs, stress, weights, settings, seed + k) for k in range(settings.count))
+
+
+def _fit(
+    inputs: Array, stress: Array, weights: Array, settings: PerceptronSettings, seed: int
+) -> Perceptron:
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    from emostress_ros.training.common import cosine_warmup, seed_everything
+
+    rows, truth, weight = (
+        torch.from_numpy(array.astype(np.float32)) for array in (inputs, stress, weights)
+    )
+    seed_everything(seed)
+    first, second = settings.hidden
+    net = nn.Sequential(
+        nn.Dropout(settings.hidden_inputs),
+        nn.Linear(rows.shape[1], first), nn.ReLU(), nn.Dropout(settings.dropout),
+        nn.Linear(first, second), nn.ReLU(), nn.Dropout(settings.dropout),
+        nn.Linear(second, 1),
+    )  # fmt: skip
+    optimizer = torch.optim.AdamW(
+        net.parameters(), settings.rate, weight_decay=settings.weight_decay
+    )
+    for epoch in range(settings.epochs):
+        batches = torch.randperm(len(rows)).split(settings.batch)
+        for step, some in enumerate(batches):
+            progress = (epoch + step / len(batches)) / settings.epochs
+            optimizer.param_groups[0]["lr"] = settings.rate * cosine_warmup(progress)
+            noisy = rows[some] + settings.noise * torch.randn(len(some), rows.shape[1])
+            loss = functional.binary_cross_entropy_with_logits(
+                net(noisy)[:, 0], truth[some], weight=weight[some]
+            )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+    linear = [layer for layer in net if isinstance(layer, nn.Linear)]
+    return Perceptron(tuple((i.weight.detach().numpy(), i.bias.detach().numpy()) for i in linear))

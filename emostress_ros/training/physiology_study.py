@@ -1,0 +1,120 @@
+"""`emostress study physiology`: every model of stress under both splits, and across data sets."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from emostress_ros.modalities.physiology import PhysiologyConfig
+from emostress_ros.training.datasets import stress_predict, wesad
+from emostress_ros.training.datasets.splits import Split, random_split
+from emostress_ros.training.physiology_architectures import ARCHITECTURES
+from emostress_ros.training.physiology_bench import Bench
+from emostress_ros.training.physiology_data import SubjectFeatures, all_features
+from emostress_ros.training.physiology_lessons import lessons
+from emostress_ros.training.physiology_table import make_table
+from emostress_ros.training.physiology_variants import BOTH, Variant, blend_settings
+from emostress_ros.training.study import Entry, Shelf, Study, StudyOptions
+
+TITLES = {"wesad": "WESAD", "stress_predict": "Stress-Predict"}
+KNOWN, NOTHING = "read against 120 s of rest", "nothing known of the person"
+SETTINGS = argparse.Namespace(ridge=300.0, rounds=100, seeds=1, seed=0)
+"""Of the feature models: those of the shipped recipe."""
+_FOLDS = {"wesad": 11, "stress_predict": 9}
+_EPOCHS = 10
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison of the study.
+
+    Attributes:
+        name: data set and what is known of the person.
+        datasets: learned from and judged.
+        rest: whether each person's first 120 s of rest are known.
+        splits: of its table.
+        raw: whether networks over raw windows take part.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    rest: bool
+    raw: bool = True
+
+
+PARTS = (
+    Part(f"WESAD, {KNOWN}", ("wesad",), True),
+    Part(f"WESAD, {NOTHING}", ("wesad",), False),
+    Part(f"Stress-Predict, {KNOWN}", ("stress_predict",), True),
+    Part(f"Stress-Predict, {NOTHING}", ("stress_predict",), False, raw=False),
+    Part(f"trained on one set, tested on the other, {KNOWN}", BOTH, True),
+    Part(f"trained on one set, tested on the other, {NOTHING}", BOTH, False, raw=False),
+)
+
+
+def study(options: StudyOptions) -> Study:
+    """Train and compare; entry by entry, so that it goes on where it stopped.
+
+    Raises:
+        DatasetError: a recording is missing or odd.
+    """
+    names = options.chosen(tuple(ARCHITECTURES))
+    parts = PARTS[:1] if options.quick else PARTS
+    subjects = wesad.subjects(options.data)
+    subjects += [] if options.quick else stress_predict.subjects(options.data)
+    features = all_features(subjects, PhysiologyConfig(), options.work / "physiology", 2)
+    shelf = Shelf("physiology", options, SETTINGS)
+    entries = [
+        entry
+        for part in parts
+        for entry in _entries(part, names, _bench(part, features, options), shelf, options)
+    ]
+    return Study(
+        "physiology",
+        "Physiology: stressed or not, from windows of 60 s of a wrist-worn wearable",
+        options.command,
+        options.seed,
+        "uar",
+        tuple(entries),
+        lessons(entries),
+    )
+
+
+def _bench(part: Part, features: Sequence[SubjectFeatures], options: StudyOptions) -> Bench:
+    variant = Variant("study", part.rest, part.datasets, "")
+    people = [person for person in features if person.subject.dataset in part.datasets]
+    table = make_table(people, variant, blend_settings(variant, SETTINGS))
+    work = options.work / "physiology"
+    return Bench(part.name, table, people, work, options.seed, 3 if options.quick else _EPOCHS)
+
+
+def _entries(
+    part: Part, names: Sequence[str], bench: Bench, shelf: Shelf, options: StudyOptions
+) -> Iterator[Entry]:
+    for splits in _splits(part, bench, options):
+        for name in names:
+            if part.raw or not ARCHITECTURES[name].raw:
+                if options.progress:
+                    print(f"{part.name}, {splits[0].name}: {name}", flush=True)
+                yield shelf.entry(
+                    name, splits[0].name,
+                    lambda name=name, splits=splits: bench.judge(name, splits),  # type: ignore[misc]
+                    part.name,
+                )  # fmt: skip
+
+
+def _splits(part: Part, bench: Bench, options: StudyOptions) -> Iterator[list[Split]]:
+    table = bench.table
+    if len(part.datasets) > 1:
+        for source in part.datasets:
+            (target,) = (name for name in part.datasets if name != source)
+            held = [p for p in dict.fromkeys(table.persons) if p.startswith(f"{target}/")]
+            yield [table.by_person(held, f"{TITLES[source]} to {TITLES[target]}")]
+        return
+    folds = 4 if options.quick else _FOLDS[part.datasets[0]]
+    people = len(set(table.persons))
+    how = "leave one subject out" if folds == people else f"by subject ({folds} folds)"
+    yield table.folds(folds, how)
+    # The literature deals overlapping windows of one recording to both sides.
+    yield [random_split(table.persons, table.stress, seed=options.seed)]
