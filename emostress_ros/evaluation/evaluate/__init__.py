@@ -1,0 +1,1 @@
+"""A bag and its labels in, a report out: what `emostress evaluate` does, without ROS."""
