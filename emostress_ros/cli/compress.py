@@ -1,0 +1,199 @@
+"""Make smaller variants of a model, and measure what each costs and what it keeps."""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from emostress_ros.cli import figures
+from emostress_ros.cli import score as scoring
+from emostress_ros.errors import EmostressError, MissingExtraError, ModelError
+from emostress_ros.evaluation import compression
+from emostress_ros.evaluation.card_figures import DATA_FOLDERS, Claim, claims
+from emostress_ros.evaluation.compression import REFERENCE, Feed, Measured
+from emostress_ros.evaluation.compression_report import write_measurements
+from emostress_ros.inference.card import ModelCard
+
+VARIANTS = ("fp32", "fp16", "w8", "pruned", "int8", "int8_dynamic")
+SPARSITY = 0.5
+_TRAINING = {
+    "face": ("fer2013", ["--split", "training"]),
+    "voice": ("ravdess", []),
+    "physiology": ("wesad", []),
+    "text": ("goemotions", ["--split", "train"]),
+}
+"""Modality to what its models are fed for calibration and timing: people of the training."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", help="name or folder of the model")
+    parser.add_argument("--data", type=Path, required=True, help="the folder of all data sets")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the variants")
+    parser.add_argument("--items", type=int, default=400, help="inputs for calibration and timing")
+    parser.add_argument("--docs", type=Path, help="folder whose compression.md is written anew")
+    parser.add_argument(
+        "--no-accuracy", action="store_true", help="leave out the scores, which take longest"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the variants, measure them and print the table."""
+    card = ModelCard.load(args.model)
+    feeds = inputs_of(card, args.data, args.items)
+    cards, problems = make(card, feeds[::2], args.out)
+    sessions, unloadable = compression.load(cards)
+    problems |= unloadable
+    measured = measure(cards, sessions, feeds)
+    if not args.no_accuracy:
+        measured = {name: _scored(m, card, cards[name], args.data) for name, m in measured.items()}
+    for name, reason in problems.items():
+        measured[name] = Measured(name, problem=reason)
+    ordered = [measured[name] for name in VARIANTS if name in measured]
+    _print(ordered)
+    if args.docs:
+        facts = {
+            "command": f"emostress compress {card.name} --data DATA -o FOLDER",
+            "processor": compression.processor(), "items": len(feeds),
+            "shipped": _closest(card, ordered),
+        }  # fmt: skip
+        write_measurements(card.name, ordered, facts, args.docs / "compression")
+    return 0
+
+
+def inputs_of(card: ModelCard, data: Path, items: int) -> list[Feed]:
+    """Return what the model is fed on people of its training, evenly spread."""
+    dataset, more = _TRAINING[card.modality]
+    words = [card.modality, dataset, str(data / DATA_FOLDERS[dataset]), *more]
+    parser = argparse.ArgumentParser()
+    scoring.add_arguments(parser)
+    args = parser.parse_args([*words, "--model", str(card.folder), "--json"])
+    # Sets are in the order of people or classes: hear more than is needed, then pick evenly.
+    heard = compression.recorded_inputs(
+        card.identifier, 3 * items, lambda: scoring.compute(args)
+    )  # fmt: skip
+    return compression.spread(heard, items)
+
+
+def make(
+    card: ModelCard, feeds: list[Feed], out: Path
+) -> tuple[dict[str, ModelCard], dict[str, str]]:
+    """Write every variant as a model folder below ``out``.
+
+    Returns:
+        (variant to card, variant to why it cannot be made).
+    """
+    try:
+        import onnx
+
+        from emostress_ros.training import compress
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"compression needs '{error.name}': pip install 'emostress_ros[train]'"
+        ) from error
+    wide = compress.widen(onnx.load(str(card.file)))
+    stored = {
+        "fp32": lambda: wide,
+        "fp16": lambda: compress.halve(wide),
+        "w8": lambda: compress.store_int8(wide),
+        "pruned": lambda: compress.prune(wide, SPARSITY),
+    }
+    cards: dict[str, ModelCard] = {}
+    problems: dict[str, str] = {}
+    for name in VARIANTS:
+        folder = out / f"{card.name}_{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "model.onnx"
+        try:
+            if name != REFERENCE:
+                compress.check_worth(wide)
+            if name in stored:
+                onnx.save(stored[name](), str(file))
+            elif name == "int8":
+                compress.quantise_static(cards[REFERENCE].file, file, feeds)
+            else:
+                compress.quantise_dynamic(cards[REFERENCE].file, file)
+            cards[name] = compress.write_variant(card, file, name, folder)
+        except ModelError as error:
+            problems[name] = str(error)
+    return cards, problems
+
+
+def measure(
+    cards: Mapping[str, ModelCard], sessions: Mapping[str, object], feeds: list[Feed]
+) -> dict[str, Measured]:
+    """Measure size, time and agreement of every variant that can be loaded."""
+    from emostress_ros.inference.session import Session
+
+    running = {name: s for name, s in sessions.items() if isinstance(s, Session)}
+    times = compression.times_ms(running, feeds)
+    rows = {name: compression.answers(session, feeds) for name, session in running.items()}
+    base = rows[REFERENCE]
+    found = {}
+    for name, row in rows.items():
+        content = cards[name].file.read_bytes()
+        found[name] = Measured(
+            name, len(content), len(zlib.compress(content, 6)),
+            agreement=float(np.mean(row.argmax(1) == base.argmax(1))),
+            deviation=float(np.abs(row - base).max()),
+            fastest_ms=times[name][0], median_ms=times[name][1],
+        )  # fmt: skip
+    return found
+
+
+def _scored(measured: Measured, original: ModelCard, variant: ModelCard, data: Path) -> Measured:
+    """Score a variant by those figures of the original that score a file on what was held out."""
+    runner = figures.Runner(data, None)
+    accuracy, uar = {}, {}
+    for claim in _held_out(original):
+        words = claim.command.split()
+        if "--model" in words:
+            at = words.index("--model")
+            del words[at : at + 2]
+        try:
+            score = runner.score(replace(claim, folder=variant.folder, command=" ".join(words)))
+        except EmostressError:
+            continue
+        where = f"{claim.dataset}, {claim.split}"
+        accuracy[where], uar[where] = score.accuracy, score.uar
+    return replace(measured, accuracy=accuracy, uar=uar)
+
+
+def _held_out(card: ModelCard) -> list[Claim]:
+    found: dict[str, Claim] = {}
+    for claim in claims(card):
+        if not claim.part and not claim.trains and claim.command.startswith("emostress score"):
+            found.setdefault(claim.command, claim)
+    return list(found.values())
+
+
+def _closest(card: ModelCard, variants: list[Measured]) -> str:
+    """Name the variant that the shipped file is: that of the nearest size."""
+    size = card.file.stat().st_size
+    stored = [v for v in variants if v.name in compression.STORED and not v.problem]
+    return min(stored, key=lambda v: (abs(v.size - size), VARIANTS.index(v.name))).name
+
+
+def _print(variants: list[Measured]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("variant", "MB", "packed", "accuracy", "agrees", "off by", "least ms", "median")
+    for item in variants:
+        if item.problem:
+            table.add_row(item.name, "none")
+            continue
+        figures_ = "\n".join(f"{value:.4f} {name}" for name, value in item.accuracy.items())
+        table.add_row(
+            item.name, f"{item.size / 1e6:.3f}", f"{item.packed / 1e6:.3f}", figures_,
+            f"{item.agreement:.1%}", f"{item.deviation:.1e}", f"{item.fastest_ms:.3f}",
+            f"{item.median_ms:.3f}",
+        )  # fmt: skip
+    Console().print(table)
+    for reason in dict.fromkeys(item.problem for item in variants if item.problem):
+        print(f"none: {reason}")
