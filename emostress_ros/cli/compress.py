@@ -12,12 +12,13 @@ import numpy as np
 
 from emostress_ros.cli import figures
 from emostress_ros.cli import score as scoring
-from emostress_ros.errors import EmostressError, MissingExtraError, ModelError
+from emostress_ros.errors import EmostressError, MissingExtraError, ModelError, ParameterError
 from emostress_ros.evaluation import compression
 from emostress_ros.evaluation.card_figures import DATA_FOLDERS, Claim, claims
 from emostress_ros.evaluation.compression import REFERENCE, Feed, Measured
 from emostress_ros.evaluation.compression_report import write_measurements
 from emostress_ros.inference.card import ModelCard
+from emostress_ros.inference.folds import HELD_OUT
 
 VARIANTS = ("fp32", "fp16", "w8", "pruned", "int8", "int8_dynamic")
 SPARSITY = 0.5
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of all data sets")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the variants")
     parser.add_argument("--items", type=int, default=400, help="inputs for calibration and timing")
+    parser.add_argument(
+        "--folds", type=Path,
+        help="folder with a model folder a fold, each with its held_out.npz: judged in place of a "
+        "model that learned from everybody (voice: emostress_ros.training.voice_compress)",
+    )  # fmt: skip
     parser.add_argument("--docs", type=Path, help="folder whose compression.md is written anew")
     parser.add_argument(
         "--no-accuracy", action="store_true", help="leave out the scores, which take longest"
@@ -50,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
     sessions, unloadable = compression.load(cards)
     problems |= unloadable
     measured = measure(cards, sessions, feeds)
-    if not args.no_accuracy:
+    if args.folds:
+        measured = _fold_scored(measured, args.folds, feeds[::2], args.out / "folds")
+    elif not args.no_accuracy:
         measured = {name: _scored(m, card, cards[name], args.data) for name, m in measured.items()}
     for name, reason in problems.items():
         measured[name] = Measured(name, problem=reason)
@@ -58,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     _print(ordered)
     if args.docs:
         facts = {
-            "command": f"emostress compress {card.name} --data DATA -o FOLDER",
+            "command": f"emostress compress {card.name} --data DATA -o FOLDER"
+            + (" --folds FOLDS" if args.folds else ""),
             "processor": compression.processor(), "items": len(feeds),
             "shipped": _closest(card, ordered),
         }  # fmt: skip
@@ -162,6 +171,25 @@ def _scored(measured: Measured, original: ModelCard, variant: ModelCard, data: P
         where = f"{claim.dataset}, {claim.split}"
         accuracy[where], uar[where] = score.accuracy, score.uar
     return replace(measured, accuracy=accuracy, uar=uar)
+
+
+def _fold_scored(
+    measured: Mapping[str, Measured], folds: Path, feeds: list[Feed], out: Path
+) -> dict[str, Measured]:
+    """Score the variants of the folds' models on the people that each never learned from."""
+    folders = sorted(path.parent for path in folds.glob(f"*/{HELD_OUT}"))
+    if not folders:
+        raise ParameterError(f"--folds {folds}: no folder there has a {HELD_OUT}")
+    scores = compression.judge_folds(
+        folders, lambda card: make(card, feeds, out / card.folder.name)[0]
+    )
+    where = f"{len(folders)} folds by person"
+    return {
+        name: replace(
+            item, accuracy={where: scores[name].accuracy}, uar={where: scores[name].uar}
+        ) if name in scores else item
+        for name, item in measured.items()
+    }  # fmt: skip
 
 
 def _held_out(card: ModelCard) -> list[Claim]:

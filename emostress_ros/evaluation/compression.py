@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from emostress_ros.errors import ModelError
 from emostress_ros.inference.card import ModelCard
+from emostress_ros.inference.folds import load_held_out
 from emostress_ros.inference.session import Session
+from emostress_ros.metrics import Score, score_predictions
 
 Feed = dict[str, npt.NDArray[Any]]
 REFERENCE = "fp32"
@@ -112,15 +114,11 @@ def answers(session: Session, feeds: Sequence[Feed]) -> npt.NDArray[np.float64]:
     """(N, K) probabilities of N feeds; a single probability becomes two columns."""
     rows = []
     for feed in feeds:
-        outputs = session.run({name: _typed(value) for name, value in feed.items()})
+        outputs = session.run(feed)
         name = "probabilities" if "probabilities" in outputs else "stress"
         row = np.atleast_1d(outputs[name][0])
         rows.append(np.array([1.0 - row[0], row[0]]) if len(row) == 1 else row)
     return np.asarray(rows, np.float64)
-
-
-def _typed(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(value)
 
 
 def times_ms(
@@ -139,6 +137,35 @@ def times_ms(
             if number >= 5:  # the first runs allocate
                 taken[name].append(1e3 * (time.perf_counter() - start))
     return {name: (min(values), float(np.median(values))) for name, values in taken.items()}
+
+
+def judge_folds(
+    folds: Sequence[Path], make: Callable[[ModelCard], Mapping[str, ModelCard]]
+) -> dict[str, Score]:
+    """Score every variant on the people that the folds' networks never learned from.
+
+    Args:
+        folds: model folders with :data:`~emostress_ros.inference.folds.HELD_OUT`.
+        make: makes the variants of one fold's model.
+    """
+    rows: dict[str, list[npt.NDArray[np.float64]]] = {}
+    truth: list[npt.NDArray[np.int64]] = []
+    persons: list[str] = []
+    labels: tuple[str, ...] = ()
+    for folder in folds:
+        held, card = load_held_out(folder), ModelCard.load(folder)
+        sessions, _ = load(make(card))
+        for name, session in sessions.items():
+            rows.setdefault(name, []).append(answers(session, held.feeds))
+        truth.append(held.truth)
+        persons += held.persons
+        labels = card.labels or ("calm", "stressed")
+    everyone = np.concatenate(truth)
+    return {
+        name: score_predictions(labels, everyone, np.concatenate(parts), persons)
+        for name, parts in rows.items()
+        if len(parts) == len(folds)
+    }
 
 
 def load(cards: Mapping[str, ModelCard]) -> tuple[dict[str, Session], dict[str, str]]:

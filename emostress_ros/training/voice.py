@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.cv:
         return 0
     _draw(runs, options.output / "training.csv", options.figure, fitting)
-    deployed = DeployedVoiceNet(runs[FINAL].net, _circumplex_labels(), temperature)
+    deployed = DeployedVoiceNet(runs[FINAL].net, circumplex_labels(), temperature)
     file = options.output / "model.onnx"
     parity = export(deployed, file)
     write_card(options.output, scores, temperature, fitting, parity)
@@ -152,7 +152,8 @@ def soften(probabilities: FloatArray, temperature: float) -> FloatArray:
     return powered / powered.sum(axis=1, keepdims=True)
 
 
-def _circumplex_labels() -> tuple[str, ...]:
+def circumplex_labels() -> tuple[str, ...]:
+    """RAVDESS's labels under the names of the circumplex, in the model's order."""
     return tuple(label if label == "calm" else LABEL_MAP.get(label, label)
                  for label in ravdess.LABELS)  # fmt: skip
 

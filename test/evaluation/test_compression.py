@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emostress_ros.cli.main import main
-from emostress_ros.errors import ModelError
+from emostress_ros.errors import ModelError, ModelNotFoundError
 from emostress_ros.evaluation import compression, compression_report
 from emostress_ros.evaluation.compression import Measured
 from emostress_ros.inference import ModelCard, Session
+from emostress_ros.inference.folds import load_held_out, save_held_out
 from emostress_ros.resources import share_directory
 
 WORDS = "love hate fear joy table chair sad happy angry wow disgusting meeting".split()
@@ -99,3 +101,22 @@ def test_a_variant_that_cannot_be_made_is_written_down(tmp_path: Path) -> None:
     text = (tmp_path / "compression.md").read_text()
     assert "| `int8` | has no product |" in text
     assert "0.7000, 0.7000" in text
+
+
+def test_the_folds_answer_for_a_model_that_learned_from_everybody(tmp_path: Path) -> None:
+    source = ModelCard.load(share_directory() / "models/text_minilm_open")
+    rng = np.random.default_rng(0)
+    feeds = [{"sentence": rng.normal(size=(1, 384)).astype(np.float32)} for _ in range(6)]
+    said = compression.answers(Session(source), feeds).argmax(1)
+    for number, part in enumerate((slice(0, 2), slice(2, 6))):
+        folder = tmp_path / f"fold{number}"
+        shutil.copytree(source.folder, folder)
+        truth = said[part].copy()
+        truth[0] = (truth[0] + 1) % 7  # one error a fold
+        save_held_out(folder, feeds[part], truth, [f"p{number}"] * len(truth))
+    folders = sorted(tmp_path.glob("fold*"))
+    (score,) = compression.judge_folds(folders, lambda card: {"fp32": card}).values()
+    assert (score.n, score.extra["persons"]) == (6, 2)
+    assert score.accuracy == pytest.approx(4 / 6)
+    with pytest.raises(ModelNotFoundError, match=r"held_out\.npz"):
+        load_held_out(source.folder)
