@@ -30,25 +30,28 @@ class FaceSet:
         return FaceSet(*(t.to(device) for t in (self.faces, self.emotion, self.ferplus)))
 
 
-def prepare(data: fer2013.Fer2013, seed: int, limit: int = 0) -> tuple[FaceSet, FaceSet, str]:
+def prepare(
+    data: fer2013.Fer2013, seed: int, limit: int = 0, *, leaky: bool = False
+) -> tuple[FaceSet, FaceSet, str]:
     """Split the Training rows into training and validation; return both and a report.
 
-    Dropped from training: exact and near duplicates of PublicTest and PrivateTest and of the
-    validation part.  Exact duplicates within the training part are merged: their label
-    distributions are averaged.
+    Dropped from training, unless ``leaky`` (the literature's random split): exact and near
+    duplicates of PublicTest and PrivateTest and of the validation part.  Exact duplicates within
+    the training part are merged: their label distributions are averaged.
     """
     rows = data.select(data.usage == "Training")
     tests = data.select(data.usage != "Training")
     if len(rows) == 0:
         raise DatasetError("the file holds no row of usage 'Training'")
-    exact = fer2013.exact_duplicates(rows.images, tests.images)
-    near = fer2013.near_duplicates(rows.images, tests.images) & ~exact
+    against = tests.images[:0] if leaky else tests.images
+    exact = fer2013.exact_duplicates(rows.images, against)
+    near = fer2013.near_duplicates(rows.images, against) & ~exact
     rows = rows.select(~(exact | near))
     faces, emotion, ferplus = _merge(rows)
     order = np.random.default_rng(seed).permutation(len(faces))[: limit or len(faces)]
     cut = max(1, round(VALIDATION_PART * len(order)))
     held, kept = order[:cut], order[cut:]
-    kept = kept[~fer2013.near_duplicates(faces[kept], faces[held])]
+    kept = kept if leaky else kept[~fer2013.near_duplicates(faces[kept], faces[held])]
     report = (
         f"training {len(kept)}, validation {len(held)}; dropped as duplicates of a test part: "
         f"{exact.sum()} exact, {near.sum()} near; of validation: {len(order) - cut - len(kept)}"

@@ -33,7 +33,7 @@ def evaluate(
         DatasetError: no face has a label.
         ModelError: the model has no answer for this set.
     """
-    labels, truth = _truth(dataset, data)
+    labels, truth = truth_of(dataset, data)
     known = truth >= 0
     if not known.any():
         raise DatasetError(f"{dataset}: no face of the split has a label")
@@ -114,7 +114,7 @@ def _track(batches: range, progress: bool) -> Iterator[int]:
     yield from track(batches, "scoring faces", console=Console(stderr=True), transient=True)
 
 
-def _truth(dataset: str, data: fer2013.Fer2013) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def truth_of(dataset: str, data: fer2013.Fer2013) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the class names and (N,) class indices, -1 where there is none."""
     if dataset == "fer2013":
         return fer2013.LABELS, data.labels

@@ -20,7 +20,7 @@ from emostress_ros.inference import Session
 from emostress_ros.training import common
 from emostress_ros.training.datasets.fer2013 import LABELS
 from emostress_ros.training.face_card import WIRE, add_figures, build_card, write_card
-from emostress_ros.training.half_storage import fold_norms, round_weights, store_half
+from emostress_ros.training.half_storage import fold_norms, round_weights
 
 PARITY = 1e-4
 
@@ -134,7 +134,11 @@ def _write_onnx(deployed: Deployed, path: Path, sample: Tensor, *, half: bool) -
             dynamic_axes={name: {0: "N"} for name in ("face", *OUTPUTS)},
         )  # fmt: skip
     if half:
-        store_half(path)
+        import onnx
+
+        from emostress_ros.training.compress import halve
+
+        onnx.save(halve(onnx.load(str(path))), str(path))
     session = Session(path)
     for batch in (sample, sample[:1]):
         answers = session.run({"face": batch.numpy()})

@@ -34,7 +34,7 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) 
 
 
 @torch.no_grad()
-def predict(net: nn.Module, faces: Tensor, batch: int = 1024) -> tuple[Tensor, Tensor]:
+def predict(net: nn.Module, faces: Tensor, batch: int = 32) -> tuple[Tensor, Tensor]:
     """Return the logits (N, 7) and (N, 8) of uint8 faces, float32, on the faces' device."""
     net.eval()
     outputs = [net(faces[start : start + batch].float()) for start in range(0, len(faces), batch)]
@@ -108,12 +108,23 @@ class Trainer:
         train: FaceSet,
         validation: FaceSet,
         workers: common.Workers,
+        net: face_nets.FaceNet | None = None,
     ) -> None:
+        """Get ready to train.
+
+        Args:
+            options: of :func:`emostress_ros.training.face.parser`.
+            train: what is learned from.
+            validation: what is watched.
+            workers: the processes that train together.
+            net: trained further; a new one of ``options.arch`` when not given.
+        """
         self.options, self.workers = options, workers
         self.device = torch.device(options.device)
         self.train_set, self.validation = train.to(self.device), validation.to(self.device)
-        net = face_nets.build(options.arch)
-        start(net, options, train.faces[:512].cpu())
+        if net is None:
+            net = face_nets.build(options.arch)
+            start(net, options, train.faces[:512].cpu())
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         self.ema = common.ModelEma(self.net, options.ema)
         self.grows = not isinstance(net.body, face_nets.Flat)

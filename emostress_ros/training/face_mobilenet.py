@@ -9,6 +9,7 @@ people of VGGFace2 apart).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +61,24 @@ class MobileNetV1(nn.Module):
         side: the side to which faces are enlarged where the network does not train; a training
             brings its own sizes.
         channels: of the last block.
+        widths: channels of the stem and of every block.
     """
 
-    def __init__(self, blocks: int, side: int) -> None:
+    def __init__(self, blocks: int, side: int, widths: Sequence[int] | None = None) -> None:
+        """Build the network.
+
+        Args:
+            blocks: how many of :data:`BLOCKS`.
+            side: see the attribute.
+            widths: channels of the stem and of every block, where some were pruned.
+        """
         super().__init__()
         self.side = side
-        layers = [_unit(1, STEM, 3, 2)]
-        self.channels = STEM
-        for width, stride in BLOCKS[:blocks]:
+        plain = [STEM, *(width for width, _ in BLOCKS[:blocks])]
+        self.widths = tuple(plain if widths is None else widths)
+        layers = [_unit(1, self.widths[0], 3, 2)]
+        self.channels = self.widths[0]
+        for width, (_, stride) in zip(self.widths[1:], BLOCKS[:blocks], strict=True):
             layers.append(_unit(self.channels, self.channels, 3, stride, self.channels))
             layers.append(_unit(self.channels, width, 1, 1))
             self.channels = width

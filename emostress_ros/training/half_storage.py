@@ -1,15 +1,11 @@
-"""Store an ONNX file's weights in half precision, and compute with them in single precision."""
+"""Make a network ready to be stored in half precision without loss: folded, then rounded."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-LEAST = 256
-"""Tensors of fewer numbers stay as they are: nothing is won."""
+from emostress_ros.training.compress import LEAST_SIZE
 
 
 def fold_norms(net: nn.Module) -> None:
@@ -28,37 +24,7 @@ def fold_norms(net: nn.Module) -> None:
 
 
 def round_weights(net: nn.Module) -> None:
-    """Round the weights to what half precision can hold, in place; see :data:`LEAST`."""
+    """Round the weights that :func:`~.compress.halve` stores as float16, in place."""
     for parameter in net.parameters():
-        if parameter.numel() >= LEAST:
-            parameter.data = _rounded(parameter.data)
-
-
-def _rounded(values: Tensor) -> Tensor:
-    return values.half().float()
-
-
-def store_half(path: Path) -> None:
-    """Write an ONNX file's float32 weights as float16 with a cast behind them, in place.
-
-    ONNX Runtime undoes the casts once, when it loads the file, so that nothing runs slower.
-    Rounded weights (:func:`round_weights`) are stored without loss.
-    """
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    model = onnx.load(str(path))
-    casts = []
-    for item in model.graph.initializer:
-        if item.data_type != TensorProto.FLOAT or np.prod(item.dims) < LEAST:
-            continue
-        stored = numpy_helper.from_array(
-            numpy_helper.to_array(item).astype(np.float16), f"{item.name}_half"
-        )
-        casts.append(helper.make_node("Cast", [stored.name], [item.name], to=TensorProto.FLOAT))
-        item.CopyFrom(stored)
-    kept = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend([*casts, *kept])
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+        if parameter.numel() >= LEAST_SIZE:
+            parameter.data = parameter.data.half().float()

@@ -19,6 +19,7 @@ from emostress_ros.training.face_mobilenet import (  # noqa: E402
     read_weights,
     unit_weights,
 )
+from emostress_ros.training.face_prune import prune  # noqa: E402
 from emostress_ros.training.half_storage import fold_norms, round_weights  # noqa: E402
 
 
@@ -147,3 +148,30 @@ def test_start_weights_are_for_the_network_they_fit(toy_set, tmp_path):
         run(toy_set, tmp_path, "--arch", "cnn", "--side", "64")
     log = common.CsvLog(tmp_path / "work" / "log.csv", resume=True).read()
     assert log["epoch"] == [1]
+
+
+def test_pruned_channels_leave_without_a_trace_where_they_said_nothing():
+    torch.manual_seed(0)
+    net = face_nets.build("mobilenet").eval()
+    for unit in net.body.units[::2]:
+        norm = unit[-2]
+        silent = torch.randperm(len(norm.weight))[: len(norm.weight) // 4]
+        with torch.no_grad():
+            norm.running_var.uniform_(0.5, 1.5)
+            norm.weight.uniform_(0.5, 1.5)
+            norm.weight[silent] = 0
+            norm.bias[silent] = 0
+    # What follows a silent channel is silent too, unless its own shift speaks.
+    faces = torch.rand(4, 1, 48, 48) * 255
+    narrow = prune(net, 0.75)
+    assert narrow.body.widths == tuple(3 * width // 4 for width in net.body.widths)
+    torch.testing.assert_close(narrow(faces)[0], net(faces)[0], atol=1e-4, rtol=1e-4)
+    assert face_nets.parameter_count(narrow) < 0.65 * face_nets.parameter_count(net)
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.5])
+def test_a_share_of_nothing_or_too_much_is_refused(keep):
+    with pytest.raises(ParameterError, match="keep"):
+        prune(face_nets.build("mobilenet"), keep)
+    with pytest.raises(ParameterError, match="mobilenet"):
+        prune(face_nets.build("cnn"), 0.5)
