@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "evaluate the graph on labelled bags and write a report",
     "source": "publish a webcam, a microphone or a heart-rate strap",
     "rest": "measure how a person is at rest",
+    "personalise": "make a stress model for one person",
     "people": "show or forget those of whom something is kept",
     "models": "list the models and their figures",
     "score": "score a shipped model on a labelled data set",

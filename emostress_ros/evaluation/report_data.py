@@ -188,7 +188,7 @@ def collect(items: Iterable[BagMessage]) -> Session:
         if name == "AffectState":
             session.affects.append(affect_record(item.message))
         elif name == "BehaviourCue":
-            session.cues.append(_cue(item.message))
+            session.cues.append(cue_record(item.message))
         elif name == "ModalityEmbedding":
             session.models.setdefault(item.message.modality, set()).add(item.message.model)
         elif name == "DiagnosticArray":
@@ -230,7 +230,8 @@ def affect_record(message: Any) -> AffectRecord:
     )
 
 
-def _cue(message: Any) -> CueRecord:
+def cue_record(message: Any) -> CueRecord:
+    """Record of a `BehaviourCue`, from rosbags or from rclpy."""
     return CueRecord(
         _stamp_s(message),
         message.person_id,
