@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from emostress_ros.errors import ModelNotFoundError
 from emostress_ros.training.datasets.fer2013 import FERPLUS_LABELS, LABELS, SIDE
-from emostress_ros.training.face_mobilenet import MobileNetV1
+from emostress_ros.training.face_mobilenet import FullPrecisionConv, MobileNetV1
 
 EMBEDDING_DIM = 128
 
@@ -28,7 +28,8 @@ def conv_bn(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
     """Return a convolution without bias and its batch normalisation."""
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    layer = FullPrecisionConv if groups > 1 and stride > 1 else nn.Conv2d
+    conv = layer(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
