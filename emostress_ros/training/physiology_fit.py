@@ -92,15 +92,20 @@ def fit_logistic(
         DatasetError: one of the two classes is missing.
     """
     weights = sample_weights(people)
-    features = np.concatenate([person.features for person in people])
-    mean, scale = _moments(features, weights)
-    start = Logistic(mean, scale, np.zeros(len(mean)), 0.0)
+    start = scaled_by(people)
     shown = [*people, *copies]
     inputs = start.standardise(np.concatenate([person.features for person in shown]))
     stress = np.concatenate([person.stress for person in shown]).astype(np.float64)
     if copies:
         weights = np.concatenate([weights, hidden * sample_weights(copies)])
     return _newton(start, inputs, stress, weights, ridge)
+
+
+def scaled_by(people: Sequence[Windows]) -> Logistic:
+    """The scaling of a fit on these persons, with nothing learned yet: it makes the embedding."""
+    features = np.concatenate([person.features for person in people])
+    mean, scale = _moments(features, sample_weights(people))
+    return Logistic(mean, scale, np.zeros(len(mean)), 0.0)
 
 
 def _moments(features: Array, weights: Array) -> tuple[Array, Array]:

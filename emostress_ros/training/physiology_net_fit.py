@@ -43,7 +43,7 @@ class NetOptions:
     jitter: float = 0.1
     scaling: float = 0.15
     hidden: float = 0.15
-    patience: int = 4
+    patience: int = 3
     seed: int = 0
 
 

@@ -35,8 +35,8 @@ class PerceptronSettings:
     count: int = 3
     hidden: tuple[int, int] = (64, 32)
     epochs: int = 25
-    batch: int = 128
-    rate: float = 3e-3
+    batch: int = 256
+    rate: float = 4e-3
     weight_decay: float = 0.05
     hidden_inputs: float = 0.2
     dropout: float = 0.4

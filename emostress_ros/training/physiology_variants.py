@@ -55,6 +55,8 @@ BOTH = ("wesad", "stress_predict")
 _NON_COMMERCIAL = (
     "weights: Apache-2.0 for academic, non-commercial use only (they are learned from WESAD)"
 )
+RECIPE = argparse.Namespace(ridge=300.0, rounds=100, seeds=1, seed=0)
+"""Options of the shipped models' fit."""
 VARIANTS = (
     Variant("physiology_wrist_rest", True, BOTH, _NON_COMMERCIAL),
     Variant("physiology_wrist", False, BOTH, _NON_COMMERCIAL),

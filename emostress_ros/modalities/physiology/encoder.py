@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.errors import CardError
+from emostress_ros.errors import CardError, SignalError
 from emostress_ros.inference import ModelCard, Session
 from emostress_ros.modalities.physiology.features import NAMES
+from emostress_ros.person.adaptation import Adaptation
 
 VIEWS: Mapping[str, str] = {
     "values": "the features as they are",
@@ -41,7 +42,7 @@ class PhysiologyEncoder:
 
     Args:
         card: a model of modality `physiology`, whose `extra.views` maps each view it wants to names
-            of `features.NAMES`.
+            of `features.NAMES`; `extra.adaptation` makes it one person's, see `person.adaptation`.
         providers: execution providers in order of preference.
         threads: threads of one inference.
 
@@ -60,6 +61,7 @@ class PhysiologyEncoder:
             )
         self.card = card
         self._columns = _columns(card)
+        self._adaptation = _adaptation(card)
         self.session = Session(card, providers, threads)
 
     @property
@@ -82,7 +84,28 @@ class PhysiologyEncoder:
             }
         )
         stress = float(np.clip(outputs["stress"][0], 0.0, 1.0))
-        return Encoding(np.asarray(outputs["embedding"][0], np.float32), stress)
+        vector = np.asarray(outputs["embedding"][0], np.float32)
+        if self._adaptation is not None:
+            stress = self._adaptation.apply_probability(stress, vector)
+        return Encoding(vector, stress)
+
+
+def _adaptation(card: ModelCard) -> Adaptation | None:
+    """What `emostress personalise` changed for one person, if anything."""
+    held = card.extra.get("adaptation")
+    if held is None:
+        return None
+    try:
+        adaptation = Adaptation.from_dict(held)
+    except SignalError as error:
+        raise CardError(f"{card.name}: extra.adaptation: {error}") from error
+    if len(adaptation.shift) != 2 or len(adaptation.weights) not in (0, card.embedding_dim):
+        raise CardError(
+            f"{card.name}: extra.adaptation must have 2 classes and weights on none or all of "
+            f"{card.embedding_dim} dimensions; got {len(adaptation.shift)} and "
+            f"{len(adaptation.weights)}"
+        )
+    return adaptation
 
 
 def _columns(card: ModelCard) -> dict[str, npt.NDArray[np.int64]]:
