@@ -84,6 +84,19 @@ class ModelEma:
                     mine.copy_(other)
 
 
+def class_weights(targets: torch.Tensor, power: float) -> torch.Tensor:
+    """Return (K,) weights under which rare classes count more, their mean over items 1.
+
+    Args:
+        targets: (N, K) labels or label distributions.
+        power: 0: all classes count as often as they occur; 1: all count alike.
+    """
+    mass = targets.float().sum(0)
+    weights = mass.clamp(min=1.0) ** -power
+    result: torch.Tensor = weights * mass.sum() / (weights * mass).sum()
+    return result
+
+
 def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split parameters so that biases and normalisations are not decayed."""
     decayed = [p for p in net.parameters() if p.requires_grad and p.ndim > 1]

@@ -79,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
     add("--mixup", type=float, default=0.0)
     add("--teachers", type=Path, nargs="*", default=[], help="checkpoints to learn from")
     add("--distil", type=float, default=0.8, help="weight of the teachers, 0 … 1")
+    add("--balance", type=float, default=0.0, help="1: classes count alike; 0: as they occur")
+    add("--patience", type=int, default=0, help="stop after epochs without a better UAR; 0: never")
     add("--seed", type=int, default=0)
     add("--resume", action="store_true", help="go on from the run's checkpoint")
     add("--threads", type=int, default=0)

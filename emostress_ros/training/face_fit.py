@@ -1,4 +1,4 @@
-"""The training loop of the face networks, its losses, and the figures it watches."""
+"""The training loop of the face networks."""
 
 from __future__ import annotations
 
@@ -11,26 +11,14 @@ from torch import Tensor, nn
 
 from emostress_ros.errors import DatasetError
 from emostress_ros.training import common, face_nets
+from emostress_ros.training.early_stopping import EarlyStopping
 from emostress_ros.training.face_augment import Augmentation, augment, mixup
 from emostress_ros.training.face_data import FaceSet
+from emostress_ros.training.face_losses import accuracies, soft_cross_entropy
 from emostress_ros.training.face_mobilenet import MobileNetV1, load_pretrained
 from emostress_ros.training.face_recipe import command_of, forerunners
 
 FERPLUS_WEIGHT = 0.7
-
-
-def soft_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy with label distributions; rows that sum to 0 do not count.
-
-    Args:
-        logits: (N, K).
-        targets: (N, K) non-negative, rows summing to 1 or to 0.
-        smoothing: part of the mass spread over all classes.
-    """
-    mass = targets.sum(1, keepdim=True)
-    targets = targets * (1 - smoothing) + smoothing * mass / targets.shape[1]
-    losses = -(targets * torch.log_softmax(logits.float(), dim=1)).sum(1)
-    return losses.sum() / mass.sum().clamp(min=1.0)
 
 
 @torch.no_grad()
@@ -40,15 +28,6 @@ def predict(net: nn.Module, faces: Tensor, batch: int = 32) -> tuple[Tensor, Ten
     outputs = [net(faces[start : start + batch].float()) for start in range(0, len(faces), batch)]
     emotion, ferplus = zip(*outputs, strict=True)
     return torch.cat(emotion).float(), torch.cat(ferplus).float()
-
-
-def accuracies(logits: Tensor, targets: Tensor) -> tuple[float, float]:
-    """Return accuracy and unweighted average recall over rows that have a label."""
-    rows = targets.sum(1) > 0
-    truth, guess = targets[rows].argmax(1), logits[rows].argmax(1)
-    hits = (truth == guess).float()
-    recalls = [hits[truth == k].mean() for k in range(targets.shape[1]) if (truth == k).any()]
-    return float(hits.mean()), float(torch.stack(recalls).mean())
 
 
 def training_side(progress: float, full: int = 48) -> int:
@@ -127,6 +106,8 @@ class Trainer:
             start(net, options, train.faces[:512].cpu())
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         self.ema = common.ModelEma(self.net, options.ema)
+        self.stopping = EarlyStopping(options.patience)
+        self.balance = common.class_weights(self.train_set.emotion, options.balance)
         self.grows = not isinstance(net.body, face_nets.Flat)
         self.optimizer = optimizer_of(self.net, options)
         earlier = list(forerunners(options))
@@ -147,16 +128,18 @@ class Trainer:
         title, epochs = f"face {self.options.arch}", self.options.epochs
         shown = self.workers.leads and not self.options.quiet
         with common.progress_bar(epochs, title, enabled=shown) as advance:
-            while self._progress(0.0) < 1.0:
+            while self._progress(0.0) < 1.0 and not self.stopping.over:
                 started = time.perf_counter()
                 loss = self._train_epoch(started)
                 self.workers.average(_float_buffers(self.net) + _float_buffers(self.ema.net))
                 row = {"epoch": self.epoch, "training_loss": loss, **self._validate()}
+                self.stopping.see(row["uar"], self.ema.net)
                 row["seconds"] = self.workers.mean(time.perf_counter() - started)
                 self.elapsed_s += row["seconds"]
                 if self.workers.leads:
                     self._record(row)
                     advance(_summary(row))
+        self.stopping.give_back(self.ema.net)
         return self.ema.net
 
     def _record(self, row: dict[str, float]) -> None:
@@ -223,6 +206,7 @@ class Trainer:
         self, heads: tuple[Tensor, Tensor], targets: list[Tensor], taught: list[Tensor]
     ) -> Tensor:
         weights, smoothing = (1.0, FERPLUS_WEIGHT), self.options.smoothing
+        targets = [targets[0] * self.balance, *targets[1:]]
         part = self.options.distil if taught else 0.0
         losses = [
             (1 - part) * weight * soft_cross_entropy(logits, target, smoothing)
@@ -255,6 +239,7 @@ class Trainer:
             "ema": self.ema.net.state_dict(),
             "ema_updates": self.ema.updates,
             "optimizer": self.optimizer.state_dict(),
+            "stopping": self.stopping.state_dict(),
         }
 
     def _restore(self) -> None:
@@ -266,13 +251,15 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.elapsed_s = state["epoch"], state["elapsed_s"]
         self.ema.updates = state["ema_updates"]
+        if "stopping" in state:
+            self.stopping.load_state_dict(state["stopping"])
 
 
 def load_net(path: Path, device: torch.device | str = "cpu") -> nn.Module:
-    """Return the averaged network of a checkpoint, in evaluation mode."""
+    """Return the averaged network of a checkpoint, the best of it, in evaluation mode."""
     state = common.load_checkpoint(path, device)
     net = face_nets.build(state["arch"])
-    net.load_state_dict(state["ema"])
+    net.load_state_dict(state.get("stopping", {}).get("weights") or state["ema"])
     return net.to(device).to(memory_format=torch.channels_last).eval()
 
 

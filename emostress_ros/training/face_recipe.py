@@ -17,6 +17,7 @@ from emostress_ros.training.face_mobilenet import PACKAGE
 _RECIPE = {
     "arch": "resnet_small", "batch": 128, "lr": 0.1, "optimizer": "sgd", "body_lr": 1.0,
     "ema": 0.999, "weight_decay": 5e-4, "smoothing": 0.05, "mixup": 0.0, "distil": 0.8,
+    "balance": 0.0, "patience": 0,
     "flip": False, "half": False, "side": 0,
 }  # fmt: skip
 """Options that decide what comes out, and their defaults."""
