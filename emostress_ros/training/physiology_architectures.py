@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.training.datasets.splits import Split
-from emostress_ros.training.physiology_boost import LINE, PERCEPTRONS, TREES, Blend, fit_blend
+from emostress_ros.training.physiology_boost import (
+    LINE,
+    PARTS,
+    PERCEPTRONS,
+    TREES,
+    Blend,
+    fit_blend,
+)
 from emostress_ros.training.physiology_fit import Array, fit_temperature
 from emostress_ros.training.physiology_raw import Floats
 from emostress_ros.training.physiology_table import Table, inner_split
@@ -30,6 +37,8 @@ class Task:
         frames: shape (N, frames, 42), raw windows of the table's rows; None: features alone.
         folder: for checkpoint and log of a network.
         epochs: of a network, at most.
+        fitted: parts of blends that were fitted before, to share with other tasks.
+        saved: seconds that fits took which were shared.
     """
 
     table: Table
@@ -38,6 +47,8 @@ class Task:
     frames: Floats | None = None
     folder: Path | None = None
     epochs: int = 12
+    fitted: dict[tuple[str, bytes], tuple[Blend, float]] = field(default_factory=dict)
+    saved: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -72,22 +83,41 @@ class Architecture:
     fit: Callable[[Task], Fitted]
 
 
-def _features(parts: Mapping[str, Any]) -> Callable[[Task], Fitted]:
-    """Fit the blend with only some of its parts, calibrated on people held out of the training."""
+def _features(*parts: str) -> Callable[[Task], Fitted]:
+    """Fit some parts of the blend, calibrated on people held out of the training."""
 
     def fit(task: Task) -> Fitted:
         table = task.table
-        settings = replace(table.settings, seed=task.seed, **parts)
         inner = inner_split(table, task.split, task.seed)
-        first = fit_blend(table.people(inner.train), settings)
+        first = _blend(task, inner.train, parts)
         temperature, shift = _calibration(
             table, inner.test, first.logit(table.features[inner.test])
         )
-        model = fit_blend(table.people(task.split.train), settings)
-        model = model.calibrated(temperature, shift)
+        model = _blend(task, task.split.train, parts).calibrated(temperature, shift)
         return Fitted(lambda rows: model.logit(table.features[rows]), parameters_of(model))
 
     return fit
+
+
+def _blend(task: Task, rows: Rows, parts: tuple[str, ...]) -> Blend:
+    """The parts of a blend that learned from these rows; each is fitted once a task's `fitted`."""
+    fitted: dict[str, Blend] = {}
+    for part in parts:
+        key = (part, rows.tobytes())
+        if key in task.fitted:
+            task.saved.append(task.fitted[key][1])
+        else:
+            settings = replace(task.table.settings, seed=task.seed, parts=(part,))
+            started = time.perf_counter()
+            made = fit_blend(task.table.people(rows), settings)
+            task.fitted[key] = made, time.perf_counter() - started
+        fitted[part] = task.fitted[key][0]
+    return Blend(
+        next(iter(fitted.values())).logistic,  # the scaling is the same in all
+        fitted[TREES].boosters if TREES in fitted else (),
+        fitted[PERCEPTRONS].perceptrons if PERCEPTRONS in fitted else (),
+        line=LINE in fitted,
+    )
 
 
 def _net(name: str) -> Callable[[Task], Fitted]:
@@ -141,18 +171,18 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     for item in (
         Architecture(
             "logistic", "ridge logistic regression over the features", False,
-            _features({"parts": (LINE,)}),
+            _features(LINE),
         ),
         Architecture(
             "boosting", "gradient-boosted trees over the features", False,
-            _features({"parts": (TREES,)}),
+            _features(TREES),
         ),
         Architecture(
             "perceptron", "three perceptrons of two hidden layers over the features", False,
-            _features({"parts": (PERCEPTRONS,)}),
+            _features(PERCEPTRONS),
         ),
         Architecture(
-            "blend", "the shipped recipe: the mean of the three before", False, _features({})
+            "blend", "the shipped recipe: the mean of the three before", False, _features(*PARTS)
         ),
         Architecture("lstm", "LSTM over raw windows", True, _net("lstm")),
         Architecture(

@@ -21,6 +21,7 @@ from emostress_ros.metrics import (
 )
 from emostress_ros.training.datasets.splits import Split
 from emostress_ros.training.physiology_architectures import ARCHITECTURES, Architecture, Task
+from emostress_ros.training.physiology_boost import Blend
 from emostress_ros.training.physiology_data import SubjectFeatures
 from emostress_ros.training.physiology_fit import Array, sigmoid
 from emostress_ros.training.physiology_raw import Floats
@@ -77,21 +78,24 @@ class Bench:
     seed: int
     epochs: int
     _frames: Floats | None = field(default=None, repr=False)
+    _fitted: dict[tuple[str, bytes], tuple[Blend, float]] = field(default_factory=dict, repr=False)
 
     def judge(self, name: str, splits: Sequence[Split]) -> Entry:
         """Train a model on every split in turn and judge all answers together."""
         architecture = ARCHITECTURES[name]
         started = time.perf_counter()
-        logits, rows, curves, parameters = [], [], [], 0
+        logits, rows, curves, parameters, saved = [], [], [], 0, 0.0
         for number, split in enumerate(splits):
             folder = self._folder(name, split, number)
-            fitted = architecture.fit(self._task(architecture, split, folder))
+            task = self._task(architecture, split, folder)
+            fitted = architecture.fit(task)
+            saved += sum(task.saved)
             logits.append(fitted.logit(split.test))
             rows.append(split.test)
             parameters = fitted.parameters
             curves += [fitted.curves] if fitted.curves else []
             shutil.rmtree(folder, ignore_errors=True)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started + saved
         index = np.concatenate(rows)
         score = score_stress(
             self.table.stress[index], np.concatenate(logits), [self.table.persons[i] for i in index]
@@ -105,7 +109,7 @@ class Bench:
         if architecture.raw and self._frames is None:
             self._frames = raw_frames(self.table, self.people, self.work / "raw")
         frames = self._frames if architecture.raw else None
-        return Task(self.table, split, self.seed, frames, folder, self.epochs)
+        return Task(self.table, split, self.seed, frames, folder, self.epochs, self._fitted)
 
     def _folder(self, name: str, split: Split, number: int) -> Path:
         """Where a network keeps its checkpoint, so that a study that was stopped goes on."""
