@@ -34,7 +34,7 @@ WIDTH = 11.0
 
 
 def panels(
-    height: float, shares: Sequence[float], span_s: float | None
+    height: float, shares: Sequence[float], span_s: float | None, gap: float = 0.12
 ) -> tuple[Figure, Sequence[Axes]]:
     """A figure of the report's width with panels above one another, sharing a time axis."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -44,7 +44,7 @@ def panels(
     FigureCanvasAgg(figure)
     # Fixed margins: the time axes of all figures lie below one another.
     margins = {"left": 0.085, "right": 0.99, "top": 1 - 0.32 / height, "bottom": 0.55 / height}
-    ratios = {"height_ratios": list(shares), "hspace": 0.12, **margins}
+    ratios = {"height_ratios": list(shares), "hspace": gap, **margins}
     rows = figure.subplots(len(shares), 1, sharex=True, squeeze=False, gridspec_kw=ratios)[:, 0]
     for axes in rows:
         axes.margins(x=0.0)
@@ -72,7 +72,7 @@ def dress(axes: Axes, grid: Literal["x", "y", "both"]) -> None:
     """Quiet ticks, a faint grid, no frame."""
     axes.tick_params(colors=INK, labelsize=9, length=0)
     for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_size(10)
+        label.set_fontsize(10)
         label.set_color(INK)
     axes.set_axisbelow(True)
     axes.grid(axis=grid, color=GRID, linewidth=0.7)

@@ -197,7 +197,8 @@ def _roc(truth: npt.NDArray[np.int64], stress: npt.NDArray[np.float64]) -> list[
     if not len(false):
         return []
     at = np.linspace(0.0, 1.0, _ROC_POINTS)
-    return [[float(x), float(y)] for x, y in zip(at, np.interp(at, false, true), strict=True)]
+    curve = zip(at, np.interp(at, false, true), strict=True)
+    return [[0.0, 0.0], *([float(x), float(y)] for x, y in curve)]
 
 
 def _interval(

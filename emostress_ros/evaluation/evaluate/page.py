@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,28 +75,29 @@ def render(
 ) -> str:
     """The page as HTML."""
     summary = evaluation.summary
-    sections: list[Callable[[], str]] = [
-        *(lambda task=task: _task(summary, task, album) for task in _TASKS),
-        lambda: parts.dimensions(summary),
-        lambda: _baseline(summary, album),
-        lambda: _persons(summary, album),
-        lambda: _dynamics(summary, album),
-        lambda: _ablation(summary, album),
-        lambda: _sweeps(summary, album),
-        lambda: parts.latency(summary, evaluation.results, live),
-        lambda: _timelines(evaluation, album),
-        lambda: parts.bags(summary),
-        lambda: parts.method(summary),
+    content = [
+        *(_task(summary, task, album) for task in _TASKS),
+        section("Valence and arousal", parts.dimensions(summary)),
+        _baseline(summary, album),
+        _persons(summary, album),
+        _dynamics(summary, album),
+        _ablation(summary, album),
+        _sweeps(summary, album),
+        section("Latency and cost", parts.latency(summary, evaluation.results, live)),
+        _timelines(evaluation, album),
+        section("Bags", parts.bags(summary)),
+        section("How this was measured", parts.method(summary)),
     ]
     return page(
         title,
         [
             f"<h1>{html.escape(title)}</h1>",
             f'<p class="dim">{html.escape(parts.headline(summary))}</p>',
+            _contents(content),
             f'<p class="note aid">{html.escape(DISCLAIMER)}</p>',
             parts.warnings(summary),
             cards(parts.headline_cards(summary)),
-            *[section() for section in sections],
+            *content,
         ],
     )
 
@@ -103,7 +105,21 @@ def render(
 def section(title: str, *content: str) -> str:
     """A box with a heading; nothing where there is no content."""
     body = "".join(content)
-    return f"<section><h2>{html.escape(title)}</h2>{body}</section>" if body else ""
+    return (
+        f'<section id="{_anchor(title)}"><h2>{html.escape(title)}</h2>{body}</section>'
+        if body
+        else ""
+    )
+
+
+def _anchor(title: str) -> str:
+    return "".join(x if x.isalnum() else "-" for x in title.lower())
+
+
+def _contents(sections: list[str]) -> str:
+    """Links to the sections that there are."""
+    found = re.findall(r'<section id="([^"]+)"><h2>([^<]+)</h2>', "".join(sections))
+    return "<nav>" + "".join(f'<a href="#{place}">{name}</a>' for place, name in found) + "</nav>"
 
 
 def _task(summary: Mapping[str, Any], task: str, album: Album) -> str:

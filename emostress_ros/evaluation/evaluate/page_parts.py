@@ -105,23 +105,25 @@ def warnings(summary: Summary) -> str:
 
 
 def figures_table(figures: Summary, task: str) -> str:
-    """Every figure of a task with its interval."""
+    """Every figure of a task with its interval, in two columns."""
     rows = []
     for key, name in _NAMES.items():
-        if figures.get(key) is not None and key in figures:
+        if figures.get(key) is not None:
             low, high = (figures.get("ci95") or {}).get(key) or (None, None)
             interval = "" if low is None else f"[{low:.3f}, {high:.3f}]"
             rows.append([name, number(figures[key]), interval])
-    return table((task, "figure", "95 % over persons"), rows, numbers=2)
+    if not any(row[2] for row in rows):
+        rows = [row[:2] for row in rows]
+    head = (task, "figure", "95 % over persons")[: len(rows[0])]
+    half = -(-len(rows) // 2)
+    columns = [table(head, part, len(head) - 1) for part in (rows[:half], rows[half:]) if part]
+    return f'<div class="two">{"".join(columns)}</div>'
 
 
 def dimensions(summary: Summary) -> str:
     """Valence and arousal."""
     shown = [x for x in ("valence", "arousal") if x in summary["overall"]]
-    if not shown:
-        return ""
-    body = "".join(figures_table(summary["overall"][name], name) for name in shown)
-    return f"<section><h2>Valence and arousal</h2>{body}</section>"
+    return "".join(figures_table(summary["overall"][name], name) for name in shown)
 
 
 def baseline_text(found: Summary, metric: str, name: str) -> str:
@@ -219,7 +221,7 @@ def latency(summary: Summary, results: Sequence[BagResult], live: Mapping[str, A
     if live:
         agreed = [[bag, str(x["states"]), number(x["agreement"])] for bag, x in live.items()]
         body += table(("bag, live", "states", "agrees with offline"), agreed, numbers=2)
-    return f"<section><h2>Latency and cost</h2>{body}</section>"
+    return body
 
 
 def _marks(latency_ms: Summary) -> list[str]:
@@ -235,7 +237,7 @@ def bags(summary: Summary) -> str:
         rows.append([bag, f"{facts['duration_s']:.0f}", str(facts["moments"]),
                      ", ".join(facts["people"]), heard, said])  # fmt: skip
     head = ("bag", "length [s]", "moments", "people", "messages", "embeddings")
-    return f"<section><h2>Bags</h2>{table(head, rows)}</section>"
+    return table(head, rows)
 
 
 def method(summary: Summary) -> str:
@@ -249,4 +251,4 @@ def method(summary: Summary) -> str:
         "label even where the graph said unknown; coverage says how often it said more. Stress "
         "counts from 0.5. Moments of one person depend on each other: intervals draw whole persons."
     )
-    return f"<section><h2>How this was measured</h2><p>{html.escape(text)}</p></section>"
+    return f"<p>{html.escape(text)}</p>"

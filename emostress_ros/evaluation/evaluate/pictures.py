@@ -74,6 +74,9 @@ def confusion_figure(labels: Sequence[str], confusion: Sequence[Sequence[int]]) 
     axes[0].set_xticks(range(size), labels)
     axes[0].set_yticks(range(size), labels)
     axes[0].grid(visible=False)
+    for edge in np.arange(0.5, size - 0.5):
+        axes[0].axhline(edge, color="white", lw=2)
+        axes[0].axvline(edge, color="white", lw=2)
     axes[0].set(xlabel="answer", ylabel="truth")
     for i, j in np.ndindex(size, size):
         if counts[i, j]:
@@ -98,12 +101,15 @@ def ablation_figure(entries: Sequence[Entry], task: str, metric: str, name: str)
     axes.barh(range(len(shown)), values, color=colours, height=0.68)
     for place, entry in enumerate(shown):
         low, high = interval_of(entry, task, metric)
+        end = max(values[place], 0.0)
         if not math.isnan(low):
             axes.plot([low, high], [place, place], color=canvas.INK, lw=1.2)
-        axes.text(0.004, place, f"{values[place]:.3f}", va="center", fontsize=8, color=canvas.INK)
+            end = max(end, high)
+        text = f"{values[place]:.3f}"
+        axes.text(end + 0.006, place, text, va="center", fontsize=8, color=canvas.INK)
     axes.set_yticks(range(len(shown)), [" + ".join(x["senses"]) for x in shown])
     axes.grid(axis="y", visible=False)
-    axes.set_xlim(min(0.0, *values), max(1.0, *values))
+    axes.set_xlim(min([-0.01, *values]), 1.06)
     axes.set_xlabel(f"{name} ({task})")
     return canvas.png(figure)
 
@@ -190,7 +196,8 @@ def onset_figure(onset: Mapping[str, Entry]) -> bytes:
             axes.plot(onset[kind]["median_s"], place, "|", color=canvas.INK, ms=22, mew=2)
     axes.set_yticks(range(len(kinds)), list(reversed(kinds)))
     axes.set(ylim=(-0.6, len(kinds) - 0.4), xlabel="delay [s]; bar: median")
-    axes.set_xlim(left=min(-0.5, axes.get_xlim()[0]))
+    slowest = max([1.0, *(delay for x in onset.values() for delay in x["delays_s"])])
+    axes.set_xlim(-0.02 * slowest, 1.03 * slowest)
     return canvas.png(figure)
 
 

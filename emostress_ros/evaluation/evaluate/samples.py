@@ -82,17 +82,20 @@ class SteadyClock:
 
     def __init__(self, sample_rate_hz: float) -> None:
         self._step_ns = NANOSECONDS / sample_rate_hz
-        self._last_ns: float | None = None
+        self._last_ns: int | None = None
 
     def first_ns(self, received_ns: int, samples: int) -> int:
         """Stamp of the first of some samples that were received together."""
         if self._last_ns is None:
-            self._last_ns = float(received_ns)
+            self._last_ns = received_ns
         else:
-            expected = self._last_ns + samples * self._step_ns
+            # Whole numbers: a float of nanoseconds since 1970 is good to a quarter of a microsecond.
+            expected = self._last_ns + round(samples * self._step_ns)
             off = received_ns - expected
-            self._last_ns = received_ns if abs(off) > _RESYNC_NS else expected + _FOLLOW * off
-        return max(0, round(self._last_ns - (samples - 1) * self._step_ns))
+            self._last_ns = (
+                received_ns if abs(off) > _RESYNC_NS else expected + round(_FOLLOW * off)
+            )
+        return max(0, self._last_ns - round((samples - 1) * self._step_ns))
 
 
 class SampleReader:

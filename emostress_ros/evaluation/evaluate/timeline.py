@@ -35,9 +35,9 @@ def _timeline(result: BagResult, person: str) -> bytes:
     t = (states.at_ns - zero_ns) / NANOSECONDS
     kinds = [kind for kind in ("stress", "emotion", "mood") if _has(kind, labels)]
     shares = {"stress": 2.4, "emotion": 1.2, "mood": 2.0}
-    height = 0.9 + 0.62 * sum(shares[kind] for kind in kinds)
+    height = 0.9 + 0.72 * sum(shares[kind] for kind in kinds)
     end_s = max([label["end_s"] for label in labels] + ([float(t[-1])] if len(t) else []))
-    figure, panels = canvas.panels(height, [shares[kind] for kind in kinds], end_s)
+    figure, panels = canvas.panels(height, [shares[kind] for kind in kinds], end_s, gap=0.32)
     drawers = {"stress": _stress, "emotion": _emotion, "mood": _mood}
     for axes, kind in zip(panels, kinds, strict=True):
         drawers[kind](axes, t, states, labels)
