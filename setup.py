@@ -88,6 +88,18 @@ EXTRAS = {
         "torch>=2.2",
         "transformers>=4.40",
     ],
+    # Peers of `make bench`, which adds `fer` without the half of it that is never run.
+    "bench": [
+        "librosa>=0.10",
+        "neurokit2>=0.2.10",
+        "opencv-python-headless>=4.8,<5",
+        "opensmile>=2.5",
+        "psutil>=5.9",
+        "requests",
+        "setuptools<82",  # the last with pkg_resources, which `fer` reads its model by
+        "soundfile>=0.12",
+        "tensorflow-cpu>=2.16,<2.22",
+    ],
     "gpu": [
         "onnxruntime-ep-nv-tensorrt-rtx-cu13; sys_platform == 'linux'",
         "onnxruntime-gpu>=1.17; sys_platform == 'linux' and platform_machine == 'x86_64'",

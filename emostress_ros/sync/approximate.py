@@ -30,51 +30,53 @@ _Option = tuple[int, int, int]
 
 
 class _Queue:
-    """The newest messages of one stream, by stamp; in the order of stamps, and of arrival.
+    """The newest messages of one stream, in the order of their stamps.
 
-    Appending, evicting the oldest and finding a neighbour cost O(log n); a message that comes out
-    of order moves the pointers of the younger ones, as one block.
+    Appending and evicting the oldest cost O(1), finding a neighbour O(log n) and at the newest end
+    O(1); a message that comes out of order moves the pointers of the younger ones, as one block.
     """
 
-    __slots__ = ("_arrivals", "_entries", "_first", "_size", "_stamps")
+    __slots__ = ("_arrivals", "_count", "_first", "_messages", "_size", "_stamps")
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._stamps: list[int] = []  # those before _first are gone
+        self._stamps: list[int] = []  # of the three lists, those before _first are gone
+        self._messages: list[Any] = []
+        self._arrivals: list[int] = []  # which came first, of messages equally near
         self._first = 0
-        self._entries: dict[int, tuple[int, Any]] = {}
-        self._arrivals = 0
+        self._count = 0
 
     def put(self, stamp: int, message: Any) -> bool:
         """Take a message in; False when it is older than all that there is room for."""
-        entry = self._entries.get(stamp)
-        if entry is not None:  # the newer message takes the place of the older
-            self._entries[stamp] = (entry[0], message)
+        index = self._place(stamp)
+        if index < len(self._stamps) and self._stamps[index] == stamp:
+            self._messages[index] = message  # the newer takes the place of the older
             return True
-        stamps = self._stamps
-        if len(self._entries) == self._size:
-            if stamp < stamps[self._first]:
+        if len(self._stamps) - self._first == self._size:
+            if index == self._first:
                 return False
-            del self._entries[stamps[self._first]]
+            self._messages[self._first] = None
             self._first += 1
+        self._count += 1
+        self._stamps.insert(index, stamp)
+        self._messages.insert(index, message)
+        self._arrivals.insert(index, self._count)
+        if self._first > self._size:
             self._compact()
-        self._arrivals += 1
-        self._entries[stamp] = (self._arrivals, message)
-        if len(stamps) == self._first or stamp > stamps[-1]:
-            stamps.append(stamp)
-        else:
-            stamps.insert(bisect_left(stamps, stamp, self._first), stamp)
         return True
 
     def take(self, stamp: int) -> Any:
         """Remove and return a message that is there."""
-        index = bisect_left(self._stamps, stamp, self._first)
-        if index == self._first:
-            self._first += 1
-            self._compact()
-        else:
-            del self._stamps[index]
-        return self._entries.pop(stamp)[1]
+        index = self._place(stamp)
+        del self._stamps[index], self._arrivals[index]
+        return self._messages.pop(index)
+
+    def _place(self, stamp: int) -> int:
+        """Return the index of the first stamp that is not before ``stamp``."""
+        stamps = self._stamps
+        if len(stamps) == self._first or stamps[-1] < stamp:
+            return len(stamps)  # sensors speak in order: nearly always
+        return bisect_left(stamps, stamp, self._first)
 
     def neighbours(self, stamp: int, slop: int) -> list[_Option]:
         """Return the nearest message on either side within ``slop``, the nearer first.
@@ -83,7 +85,7 @@ class _Queue:
         the very stamp leaves nothing to prefer.
         """
         stamps = self._stamps
-        index = bisect_left(stamps, stamp, self._first)
+        index = self._place(stamp)
         options: list[_Option] = []
         if index < len(stamps) and stamps[index] - stamp < slop:
             after = stamps[index]
@@ -93,21 +95,22 @@ class _Queue:
         if index > self._first and stamp - stamps[index - 1] < slop:
             before = stamps[index - 1]
             options.append((before, stamp - slop + 1, before))
-            if len(options) == 2 and self._nearer(before, options[0][0], stamp):
+            if len(options) == 2 and self._nearer(index, stamp):
                 options.reverse()
         return options
 
-    def _nearer(self, before: int, after: int, stamp: int) -> bool:
-        left, right = stamp - before, after - stamp
+    def _nearer(self, index: int, stamp: int) -> bool:
+        """Tell whether the message before ``index`` is preferred to the one at it."""
+        left, right = stamp - self._stamps[index - 1], self._stamps[index] - stamp
         if left != right:
             return left < right
-        return self._entries[before][0] < self._entries[after][0]
+        return self._arrivals[index - 1] < self._arrivals[index]
 
     def _compact(self) -> None:
-        # Half of the list at once: O(1) an eviction on the average.
-        if self._first > self._size:
-            del self._stamps[: self._first]
-            self._first = 0
+        # Half of the lists at once: O(1) an eviction on the average.
+        for kept in (self._stamps, self._messages, self._arrivals):
+            del kept[: self._first]
+        self._first = 0
 
 
 class ApproximateTimeSynchronizer(SignalingFilter):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from emostress_ros.modalities.physiology.filters import detrend, filter_both_ways, hann
+from emostress_ros.modalities.physiology.filters import detrend, filter_both_ways, hann, quantiles
 
 _BAND_HZ = (0.5, 8.0)  # Elgendi 2013: the pass band of the pulse
 _PEAK_S, _BEAT_S, _OFFSET = 0.111, 0.667, 0.02  # Elgendi 2013: w1, w2, beta
@@ -67,9 +67,8 @@ def _elgendi(filtered: np.ndarray, sample_rate_hz: float) -> np.ndarray:
     edges = np.flatnonzero(np.diff(np.r_[False, short > long + offset, False].astype(np.int8)))
     starts, ends = edges[::2], edges[1::2]
     wide = ends - starts >= round(_PEAK_S * sample_rate_hz)
-    blocks = zip(starts[wide], ends[wide], strict=True)
-    peaks = [start + int(np.argmax(filtered[start:end])) for start, end in blocks]
-    return _refractory(np.asarray(peaks, np.int64), filtered, sample_rate_hz)
+    peaks = _lowest(-filtered, starts[wide], ends[wide])
+    return _refractory(peaks, filtered, sample_rate_hz)
 
 
 def _refractory(peaks: np.ndarray, filtered: np.ndarray, sample_rate_hz: float) -> np.ndarray:
@@ -87,8 +86,20 @@ def _refractory(peaks: np.ndarray, filtered: np.ndarray, sample_rate_hz: float) 
 def _troughs(filtered: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     """Index of the lowest sample between each peak and the one before."""
     starts = np.r_[max(0, 2 * peaks[0] - peaks[1]), peaks[:-1]]
-    blocks = zip(starts, peaks, strict=True)
-    return np.asarray([a + int(np.argmin(filtered[a : peak + 1])) for a, peak in blocks])
+    return _lowest(filtered, starts, peaks + 1)
+
+
+def _lowest(samples: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """First index of the lowest sample in each block [start, end), none of them empty."""
+    if len(starts) == 0:
+        return np.zeros(0, np.int64)
+    # All blocks at once: the samples of one after another, and the lowest of each.
+    lengths = ends - starts
+    firsts = np.cumsum(lengths) - lengths
+    at = np.arange(lengths.sum()) + np.repeat(starts - firsts, lengths)
+    values = samples[at]
+    lowest = np.flatnonzero(values == np.repeat(np.minimum.reduceat(values, firsts), lengths))
+    return at[lowest[np.searchsorted(lowest, firsts)]]
 
 
 def _vertex(filtered: np.ndarray, peaks: np.ndarray) -> np.ndarray:
@@ -139,12 +150,12 @@ def hrv(ends_s: np.ndarray, ibi_ms: np.ndarray, sound: np.ndarray) -> dict[str, 
 def heart_rate_figures(times_s: np.ndarray, rate_bpm: np.ndarray) -> dict[str, float]:
     """Level, spread and trend of a heart rate in beats a minute, from beats or from a strap."""
     t = times_s - times_s.mean()
-    low, high = np.percentile(rate_bpm, [10, 90])
+    low, high = quantiles(rate_bpm, 0.1, 0.9)
     return {
         "hr_mean": float(np.mean(rate_bpm)),
         "hr_std": float(np.std(rate_bpm)),
-        "hr_low": float(low),
-        "hr_high": float(high),
+        "hr_low": low,
+        "hr_high": high,
         "hr_slope": 60.0 * float(np.dot(t, rate_bpm) / max(float(np.dot(t, t)), 1e-9)),
     }
 

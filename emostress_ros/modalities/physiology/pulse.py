@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emostress_ros.modalities.physiology.filters import detrend, hann
+from emostress_ros.modalities.physiology.filters import detrend, hann, quantiles
 from emostress_ros.modalities.physiology.hrv import Beats
 
 _PULSE_HZ = (0.7, 3.3)  # 42 to 198 beats a minute
@@ -26,13 +26,13 @@ def pulse_figures(beats: Beats, sound: np.ndarray, sample_rate_hz: float) -> dic
     found = _spectral(beats.filtered, sample_rate_hz) | _moments(beats.filtered)
     if len(beats.times_s) < 7:
         return found
-    low, middle, high = np.percentile(beats.amplitudes, [25, 50, 75])
-    found["pulse_amplitude"] = float(middle)
-    found["pulse_amplitude_spread"] = float((high - low) / max(middle, 1e-9))
-    found["pulse_rise"] = float(np.median(beats.rise_s))
+    low, middle, high = quantiles(beats.amplitudes, 0.25, 0.5, 0.75)
+    found["pulse_amplitude"] = middle
+    found["pulse_amplitude_spread"] = (high - low) / max(middle, 1e-9)
+    (found["pulse_rise"],) = quantiles(beats.rise_s, 0.5)
     if sound.sum() >= 5:
         share = beats.rise_s[1:][sound] / np.diff(beats.times_s)[sound]
-        found["pulse_rise_share"] = float(np.median(share))
+        (found["pulse_rise_share"],) = quantiles(share, 0.5)
     return found | _modulation(beats)
 
 

@@ -26,7 +26,8 @@ from emostress_ros.modalities.voice.log_mel import (
     hz_to_mel,
     mel_to_hz,
 )
-from emostress_ros.modalities.voice.pitch import PitchOptions, PitchStream
+from emostress_ros.modalities.voice.pitch import BLOCK, PitchOptions, prosody_of_frames
+from emostress_ros.modalities.voice.ring_buffer import FrameBuffer
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -35,6 +36,7 @@ LOUDNESS_OPTIONS = LogMelOptions(n_fft=320, hop=160, n_mels=26, low_hz=20.0, hig
 
 _COMPRESSION = 0.33
 _SEMITONES_FROM_HZ = 27.5
+_QUIET = 1e-4
 _LONGEST_STEP = 1.3  # Boersma: two periods that differ by more do not follow each other
 _WANDER = 0.25  # how far from where it is expected the next peak may lie, in periods
 
@@ -67,7 +69,7 @@ class VoiceFunctionals:
 def voice_functionals(waveform: npt.NDArray[np.floating]) -> VoiceFunctionals:
     """Return the figures of (n,) samples in [-1, 1] at 16 kHz."""
     samples = np.ascontiguousarray(waveform, dtype=np.float32)
-    f0_hz = smooth_f0(PitchStream().push(samples)[:, 0])
+    f0_hz = pitch_track(samples)
     voiced = f0_hz[f0_hz > 0]
     levels = loudness(samples)
     jitter, shimmer = perturbation(samples, f0_hz)
@@ -92,6 +94,26 @@ def loudness(waveform: npt.NDArray[np.floating]) -> Float32Array:
     power *= _equal_loudness()
     levels: Float32Array = np.power(power, np.float32(_COMPRESSION), out=power).sum(axis=1)
     return levels
+
+
+def pitch_track(waveform: npt.NDArray[np.floating]) -> Float32Array:
+    """Return the smoothed F0 of every frame of ``PitchOptions``, (frames,) Hz, 0 where unvoiced.
+
+    Frames 40 dB under the loudest are breath or room, and are not looked into.
+
+    Args:
+        waveform: (n,) samples at 16 kHz.
+    """
+    options = PitchOptions()
+    samples = np.ascontiguousarray(waveform, dtype=np.float32)
+    frames = FrameBuffer(options.frame, options.hop, np.float32).push(samples)
+    power = np.einsum("ij,ij->i", frames, frames)
+    f0_hz = np.zeros(len(frames), np.float32)
+    loud = np.flatnonzero(power > _QUIET * power.max(initial=0.0))
+    for begin in range(0, len(loud), BLOCK):  # few at a time, which stay in the cache
+        rows = loud[begin : begin + BLOCK]
+        f0_hz[rows] = prosody_of_frames(frames[rows], options)[:, 0]
+    return smooth_f0(f0_hz)
 
 
 def smooth_f0(f0_hz: Float32Array) -> Float32Array:

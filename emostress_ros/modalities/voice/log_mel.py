@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
+import scipy.fftpack
 
 from emostress_ros.modalities.voice.ring_buffer import FrameBuffer
 
@@ -127,9 +127,9 @@ class LogMelStream:
         self.options = chosen = options or LogMelOptions()
         self._frames = FrameBuffer(chosen.n_fft, chosen.hop, np.float32)
         self._windowed = np.empty((_BLOCK, chosen.n_fft), np.float32)
-        self._squares = np.empty((_BLOCK, chosen.n_fft + 2), np.float32)
-        self._power = np.empty((_BLOCK, chosen.n_fft // 2 + 1), np.float32)
-        self._filters = mel_filters(chosen).astype(np.float32)
+        self._power = np.empty((_BLOCK, chosen.n_fft // 2 - 1), np.float32)
+        # A triangle within [0, rate / 2] weighs neither the first bin nor the last.
+        self._filters = mel_filters(chosen)[1:-1].astype(np.float32)
         self._window = _hann(chosen.n_fft)
 
     def push(self, samples: npt.NDArray[np.floating]) -> Float32Array:
@@ -154,11 +154,10 @@ class LogMelStream:
 
     def _mel_power(self, frames: npt.NDArray[np.floating], mel: Float32Array) -> None:
         count = len(frames)
-        windowed, squares = self._windowed[:count], self._squares[:count]
-        power = self._power[:count]
+        windowed, power = self._windowed[:count], self._power[:count]
         np.multiply(frames, self._window, out=windowed)
-        spectrum = scipy.fft.rfft(windowed, axis=1)
-        # Real and imaginary parts side by side: one pass over memory for both.
-        np.square(spectrum.view(np.float32), out=squares)
-        np.add(squares[:, ::2], squares[:, 1::2], out=power)
-        np.matmul(power, self._filters, out=mel)
+        # In place, as [bin 0, re 1, im 1, re 2, im 2, ..., bin n / 2]: nothing is allocated.
+        packed = scipy.fftpack.rfft(windowed, overwrite_x=True)
+        np.square(packed, out=packed)
+        np.add(packed[:, 1:-1:2], packed[:, 2:-1:2], out=power)
+        np.dot(power, self._filters, out=mel)

@@ -18,7 +18,8 @@ Float32Array = npt.NDArray[np.float32]
 PROSODY_COLUMNS = ("f0_hz", "periodicity", "energy_dbfs")
 """Columns of the prosody: F0 (0 where unvoiced), periodicity in [0, 1], level of the frame."""
 _LEAST_POWER = 1e-10
-_BLOCK = 32  # frames
+BLOCK = 32
+"""Frames that are worth looking at at once."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class PitchStream:
         """
         frames = self._frames.push(samples)
         rows = np.empty((len(frames), len(PROSODY_COLUMNS)), dtype=np.float32)
-        for begin in range(0, len(frames), _BLOCK):  # few at a time, which stay in the cache
-            part = slice(begin, begin + _BLOCK)
+        for begin in range(0, len(frames), BLOCK):  # few at a time, which stay in the cache
+            part = slice(begin, begin + BLOCK)
             rows[part] = prosody_of_frames(frames[part], self.options)
         return rows
 

@@ -100,6 +100,10 @@ class RowBuffer:
         shift = self._used - self.end
         return self._rows[first + shift : last + shift].copy()
 
+    def newest(self, count: int) -> npt.NDArray[np.float32]:
+        """Return the newest rows, at most ``count``: a view, good until the next push."""
+        return self._rows[max(0, self._used - min(count, self.end)) : self._used]
+
     def reset(self) -> None:
         """Forget every row; the next one has index 0."""
         self._used = 0

@@ -1,0 +1,139 @@
+"""The face path against the package `fer`, and tracking against detection in every frame."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import material
+from benchmarks.result import Check, Row, duel
+from benchmarks.timing import interleave
+from emostress_ros.modalities.face import FaceConfig, FacePipeline
+
+GROUP = "face"
+FRAME_NS = 33_333_333
+_FRAMES = 30
+
+
+class Film:
+    """Frames of moving heads that go round and round, at 30 Hz."""
+
+    def __init__(self, faces: int) -> None:
+        sway = [round(6 * np.sin(2 * np.pi * k / _FRAMES)) + 6 for k in range(_FRAMES)]
+        self.frames = [material.scene(faces, shift) for shift in sway]
+        self.bgr = [np.ascontiguousarray(frame[:, :, ::-1]) for frame in self.frames]
+        self._at = 0
+
+    def feed(self, pipeline: FacePipeline) -> Callable[[], object]:
+        """Return what takes the next frame through a pipeline."""
+
+        def run() -> object:
+            self._at += 1
+            return pipeline.process(self.frames[self._at % _FRAMES], self._at * FRAME_NS)
+
+        return run
+
+    def feed_fer(self, detector: Any) -> Callable[[], object]:
+        """Return what takes the next frame through `fer`."""
+
+        def run() -> object:
+            self._at += 1
+            return detector.detect_emotions(self.bgr[self._at % _FRAMES])
+
+        return run
+
+
+def rows(seconds: float) -> list[Row]:
+    """Return the face's rows."""
+    return [*_against_fer(seconds * 0.6), _tracking(seconds * 0.4)]
+
+
+def make_fer() -> Any:
+    """Return `fer`'s detector with its defaults, in one thread."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        import cv2
+        import tensorflow as tf
+
+        cv2.setNumThreads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        from fer.fer import FER
+
+        logging.getLogger().setLevel(logging.WARNING)
+        return FER()
+
+
+def _against_fer(seconds: float) -> list[Row]:
+    fer = make_fer()
+    made, medians = [], {}
+    for faces, least in ((1, 8.0), (4, 10.0)):
+        film = Film(faces)
+        pipeline = FacePipeline(FaceConfig())
+        ours, peer = film.feed(pipeline), film.feed_fer(fer)
+        seen = (len(ours()), len(peer()))  # type: ignore[arg-type]
+        times = interleave({"ours": ours, "peer": peer}, seconds / 2)
+        medians[faces] = times["ours"].median
+        checks = [Check("faces found", seen[0], faces)]
+        if faces > 1:
+            extra = (medians[faces] - medians[1]) / (faces - 1)
+            checks.append(Check("an extra face [ms]", extra, 1.2, at_most=True))
+        name = f"face path 640×480, {faces} face{'s' * (faces > 1)}"
+        note = (
+            f"a moving portrait at 30 Hz; {pipeline.encoder.card.identifier}; "
+            f"fer found {seen[1]} of {faces}"
+        )
+        made.append(duel(GROUP, name, "fer", times["ours"], times["peer"], least, checks, note))
+    return made
+
+
+def _tracking(seconds: float) -> Row:
+    film = Film(1)
+    guided, thorough = (
+        FacePipeline(FaceConfig(detect_interval_s=interval)) for interval in (0.5, 0.0)
+    )
+
+    def detect(pipeline: FacePipeline) -> Callable[[], object]:
+        at = [0]
+
+        def run() -> object:
+            at[0] += 1
+            stamp = at[0] * FRAME_NS
+            frame = film.frames[at[0] % _FRAMES]
+            faces = pipeline.detector.detect(frame, stamp, pipeline.tracker.expected(stamp))
+            return pipeline.tracker.update(faces.boxes, stamp)
+
+        return run
+
+    times = interleave({"ours": detect(guided), "peer": detect(thorough)}, seconds)
+    switches, frames = _switches()
+    checks = [Check("id switches on the clips", switches, 0.0, at_most=True)]
+    note = f"detection and tracking of a face; ids over {frames} frames of GRID clips"
+    return duel(GROUP, "detection when tracking", "ours, every frame", times["ours"],
+                times["peer"], 2.0, checks, note,
+                searched=dict(guided.detector.counts))  # fmt: skip
+
+
+def _switches() -> tuple[int, int]:
+    """Return how many more ids than people were given on the clips, and the frames looked at."""
+    import av
+
+    switches = frames = 0
+    for path in material.clips()[:3]:
+        pipeline = FacePipeline(FaceConfig())
+        ids = set()
+        with av.open(str(path)) as container:
+            for number, frame in enumerate(container.decode(video=0)):
+                rgb = frame.to_ndarray(format="rgb24")
+                ids |= {face.track_id for face in pipeline.process(rgb, number * 40_000_000)}
+                frames += 1
+        switches += len(ids) - 1
+    return switches, frames
