@@ -104,6 +104,7 @@ EXTRAS = {
         "onnxruntime-ep-nv-tensorrt-rtx-cu13; sys_platform == 'linux'",
         "onnxruntime-gpu>=1.17; sys_platform == 'linux' and platform_machine == 'x86_64'",
     ],
+    "ray": ["ray>=2.9"],
     "live": ["bleak>=0.21", "opencv-python-headless>=4.8,<5", "sounddevice>=0.4.6"],
     "store": ["cryptography>=41"],
     "dev": [

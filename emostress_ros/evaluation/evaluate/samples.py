@@ -89,7 +89,7 @@ class SteadyClock:
         if self._last_ns is None:
             self._last_ns = received_ns
         else:
-            # Whole numbers: a float of nanoseconds since 1970 is good to a quarter of a microsecond.
+            # In whole numbers: a float of nanoseconds since 1970 is good to 0.25 µs.
             expected = self._last_ns + round(samples * self._step_ns)
             off = received_ns - expected
             self._last_ns = (
