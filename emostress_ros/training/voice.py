@@ -13,7 +13,8 @@ import torch
 
 from emostress_ros.metrics import Score, score_predictions
 from emostress_ros.training.common import CsvLog, plot_curves, progress_bar
-from emostress_ros.training.datasets import ravdess, tess
+from emostress_ros.training.datasets import ravdess
+from emostress_ros.training.datasets.speech_sets import SETS
 from emostress_ros.training.datasets.splits import person_folds
 from emostress_ros.training.voice_card import LABEL_MAP, write_card
 from emostress_ros.training.voice_export import DeployedVoiceNet, export
@@ -22,6 +23,7 @@ from emostress_ros.training.voice_runs import (
     FINAL,
     FOLD_RUNS,
     FOLDS,
+    RANDOM_RUNS,
     RUNS,
     TESS_RUNS,
     Corpus,
@@ -29,6 +31,7 @@ from emostress_ros.training.voice_runs import (
     held_run,
     load_corpus,
 )
+from emostress_ros.training.voice_runs import SETS as SETS_LEARNED
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -41,13 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.data, options.cache, options.seed, progress=not options.no_progress
     )
     fitting = FitOptions(tuning_epochs=options.tuning_epochs, seed=options.seed)
-    names = options.run or _names(cv=options.cv, tess_too=options.tess)
+    names = options.run or _names(options)
     runs = _runs(corpus, names, fitting, options.cache, progress=not options.no_progress)
     if options.run:
         return 0
     scores, temperature = evaluate(corpus, held_out(corpus, runs))
     if options.tess:
-        scores["tess, other speaker"] = tess_across(corpus, runs)
+        unheard = {name: runs[name] for name in TESS_RUNS}
+        scores["tess, other speaker"] = across(corpus, unheard, "tess", temperature)
+    if options.random:
+        mixed = {name: runs[name] for name in RANDOM_RUNS}
+        for dataset in SETS_LEARNED:
+            scores[f"{dataset}, random"] = across(corpus, mixed, dataset, temperature)
     _report(scores, temperature)
     if options.cv:
         return 0
@@ -73,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         "--tess", action="store_true", help="two more trainings: each speaker of TESS held out"
     )
     parser.add_argument(
+        "--random", action="store_true", help="two more: random fifths held out, whoever speaks"
+    )
+    parser.add_argument(
         "--run",
         nargs="+",
         choices=RUNS,
@@ -82,8 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _names(*, cv: bool, tess_too: bool) -> list[str]:
-    return [*FOLD_RUNS, *(TESS_RUNS if tess_too else ()), *(() if cv else (FINAL,))]
+def _names(options: argparse.Namespace) -> list[str]:
+    names = [*FOLD_RUNS]
+    names += TESS_RUNS if options.tess else ()
+    names += RANDOM_RUNS if options.random else ()
+    return [*names, *(() if options.cv else (FINAL,))]
 
 
 def _runs(
@@ -105,12 +119,24 @@ def held_out(corpus: Corpus, runs: Mapping[str, Run]) -> FloatArray:
     return probabilities
 
 
-def tess_across(corpus: Corpus, runs: Mapping[str, Run]) -> Score:
-    """Score the networks that learned from RAVDESS and one speaker of TESS on the other one."""
-    rows = np.concatenate([tess.from_ravdess(runs[name].probabilities) for name in TESS_RUNS])
-    clips = [corpus.clips[i] for name in TESS_RUNS for i in runs[name].index]
-    truth = [tess.LABELS.index(clip.label) for clip in clips]
-    return score_predictions(tess.LABELS, truth, rows, [clip.person for clip in clips])
+def across(corpus: Corpus, runs: Mapping[str, Run], dataset: str, temperature: float) -> Score:
+    """Score one set's clips that some runs held out, calibrated by a given temperature.
+
+    Args:
+        corpus: all clips.
+        runs: judged together.
+        dataset: ``ravdess`` or ``tess``.
+        temperature: found on other clips, or the card's.
+    """
+    chosen = SETS[dataset]
+    rows, clips = [], []
+    for run in runs.values():
+        own = corpus.ravdess[run.index] == (dataset == "ravdess")
+        rows.append(chosen.fold(soften(run.probabilities[own], temperature)))
+        clips += [corpus.clips[i] for i in run.index[own]]
+    truth = [chosen.labels.index(clip.label) for clip in clips]
+    persons = [clip.person for clip in clips]
+    return score_predictions(chosen.labels, truth, np.concatenate(rows), persons)
 
 
 def evaluate(corpus: Corpus, held_out: FloatArray) -> tuple[dict[str, Score], float]:

@@ -1,0 +1,63 @@
+"""What the study of voices teaches, said from its own figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emostress_ros.training.study import Entry
+
+LITERATURE = {
+    ("RAVDESS", "logistic"): 65.79,
+    ("RAVDESS", "lstm"): 52.26,
+    ("RAVDESS", "gru"): 57.14,
+    ("RAVDESS", "cnn1d"): 77.82,
+    ("TESS", "cnn_bilstm_attention"): 91.81,
+}
+"""Accuracy in per cent that the systems this project answers report, on random splits."""
+
+
+def lessons_of(entries: Sequence[Entry], *, quick: bool) -> tuple[str, ...]:
+    """Return sentences about the best model, the gap, and the literature; figures in points."""
+    told = []
+    for dataset in dict.fromkeys(entry.dataset for entry in entries):
+        told += _of_set(dataset, [entry for entry in entries if entry.dataset == dataset])
+    told += [
+        "The networks over frames are judged after their last epoch, and no epoch was chosen by "
+        "what is judged; probabilities are as the networks give them, so the ECE is that before "
+        "any calibration.",
+        "An interval over TESS's two speakers says little about other women, nothing about men.",
+    ]
+    if quick:
+        told.append(
+            "A quick study: fewer clips, folds and epochs, and without the shipped network, which "
+            "needs start weights and a longer training."
+        )
+    return tuple(told)
+
+
+def _of_set(dataset: str, entries: Sequence[Entry]) -> list[str]:
+    apart = {e.model: e for e in entries if e.person_disjoint}
+    random = {e.model: e for e in entries if not e.person_disjoint}
+    if not apart or not random:
+        return []
+    best = max(apart.values(), key=lambda e: e.score.uar)
+    gaps = {name: 100 * (random[name].score.uar - apart[name].score.uar)
+            for name in apart if name in random}  # fmt: skip
+    first = max(random.values(), key=lambda e: e.score.uar)
+    told = [
+        f"{dataset}: on voices never heard `{best.model}` is best with a UAR of "
+        f"{100 * best.score.uar:.1f}; at random `{first.model}` with {100 * first.score.uar:.1f}.",
+        f"{dataset}: a random split flatters by {min(gaps.values()):.0f} to "
+        f"{max(gaps.values()):.0f} points, and the gap is not the same for all: a ranking at "
+        "random is no ranking for strangers.",
+    ]
+    for (where, model), theirs in LITERATURE.items():
+        if where == dataset and model in random:
+            ours = 100 * random[model].score.accuracy
+            verdict = "above" if ours > theirs else "below"
+            told.append(
+                f"{dataset}, random split, `{model}`: accuracy {ours:.1f}, {verdict} the "
+                f"{theirs:.2f} that is reported for this kind of network "
+                f"({100 * first.score.accuracy:.1f} by `{first.model}`)."
+            )
+    return told

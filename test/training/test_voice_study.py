@@ -1,0 +1,95 @@
+"""The study of voices on made-up sets, and the protocols that make the card's figures again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io.wavfile
+
+torch = pytest.importorskip("torch", reason="needs the extra [train]")
+
+from emostress_ros.errors import DatasetError, ParameterError  # noqa: E402
+from emostress_ros.training.datasets import ravdess, tess  # noqa: E402
+from emostress_ros.training.study import StudyOptions  # noqa: E402
+from emostress_ros.training.voice_lessons import LITERATURE, lessons_of  # noqa: E402
+from emostress_ros.training.voice_protocol import folder_of_both, score  # noqa: E402
+from emostress_ros.training.voice_study import FULL, MODELS, QUICK, study, task_of  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both sets with a tone a clip, whose pitch tells the emotion."""
+    root = tmp_path_factory.mktemp("voices")
+    tones = []
+    for index in range(8):
+        time = np.arange(9_600) / 16_000
+        tone = 6_000 * np.sign(np.sin(2 * np.pi * (100 + 30 * index) * time))
+        tones.append(root / f"tone{index}.wav")
+        scipy.io.wavfile.write(tones[-1], 16_000, tone.astype(np.int16))
+    for actor in range(1, 11):
+        folder = root / "ravdess" / f"Actor_{actor:02d}"
+        folder.mkdir(parents=True)
+        for emotion in range(1, 9):
+            for take in (1, 2):
+                name = f"03-01-{emotion:02d}-01-01-{take:02d}-{actor:02d}.wav"
+                (folder / name).symlink_to(tones[emotion - 1])
+    for speaker in ("OAF", "YAF"):
+        for emotion in tess.LABELS:
+            folder = root / "tess" / f"{speaker}_{emotion}"
+            folder.mkdir(parents=True)
+            for word in range(96):
+                tone = tones[ravdess.LABELS.index(tess.RAVDESS_OF[emotion])]
+                (folder / f"{speaker}_w{word:03d}_{emotion}.wav").symlink_to(tone)
+    return root
+
+
+@pytest.mark.parametrize("plan", [QUICK, FULL])
+@pytest.mark.parametrize("name", ["ravdess", "tess"])
+def test_both_ways_of_dividing(data: Path, plan, name: str) -> None:
+    task = task_of(name, StudyOptions(data), plan)
+    (apart, splits), (random, shuffled) = task.splits.items()
+    assert apart.startswith("by ") and all(split.person_disjoint for split in splits)
+    assert random.startswith("random") and not any(split.person_disjoint for split in shuffled)
+    judged = np.concatenate([split.test for split in splits])
+    assert len(set(judged)) == len(judged)
+    if plan is FULL:
+        assert len(judged) == len(task.clips)
+
+
+def test_a_quick_study_compares_both_splits(data: Path, tmp_path: Path) -> None:
+    options = StudyOptions(data, quick=True, models=("logistic",), work=tmp_path, progress=False)
+    done = study(options)
+    assert [(e.dataset, e.person_disjoint) for e in done.entries] == [
+        ("RAVDESS", True), ("RAVDESS", False), ("TESS", True), ("TESS", False),
+    ]  # fmt: skip
+    for entry in done.entries:
+        assert entry.score.uar > 0.5  # a tone's pitch is all there is to learn
+        assert entry.parameters > 100 and entry.seconds > 0
+        assert len(entry.curves["uar"]) == len(entry.curves["training_loss"]) == 24
+    assert done.entries[0].score.extra["persons"] == 4
+    assert "OAF" in done.entries[2].note and "YAF" in done.entries[2].note
+    again = study(options)
+    assert [e.score.uar for e in again.entries] == [e.score.uar for e in done.entries]
+    assert again.entries[0].seconds == done.entries[0].seconds  # kept, not trained anew
+    told = " ".join(done.lessons)
+    assert f"{LITERATURE['RAVDESS', 'logistic']:.2f}" in told and "quick" in told
+    assert "quick" not in " ".join(lessons_of(done.entries, quick=False))
+    assert {model for _, model in LITERATURE} <= set(MODELS)
+
+
+def test_unknown_models_and_protocols_are_told(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="allowed are logistic, lstm"):
+        study(StudyOptions(data, models=("transformer",), work=tmp_path))
+    with pytest.raises(ParameterError, match="shipped, folds, random; got 'loso'"):
+        score("ravdess", data, protocol="loso")
+    with pytest.raises(ParameterError, match="judged on ravdess, tess; got 'crema_d'"):
+        score("crema_d", data, protocol="folds")
+
+
+def test_the_recipe_needs_both_sets(data: Path, tmp_path: Path) -> None:
+    assert folder_of_both(data) == folder_of_both(data / "tess") == data
+    (tmp_path / "ravdess").mkdir()
+    with pytest.raises(DatasetError, match="learns from ravdess and tess"):
+        folder_of_both(tmp_path / "ravdess")
