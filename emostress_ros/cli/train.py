@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from emostress_ros.errors import MissingExtraError
 
-MODALITIES = ("face", "voice", "physiology", "text")
+MODALITIES = ("face", "voice", "physiology", "text", "fusion")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
