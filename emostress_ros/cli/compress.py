@@ -195,7 +195,8 @@ def _fold_scored(
 def _held_out(card: ModelCard) -> list[Claim]:
     found: dict[str, Claim] = {}
     for claim in claims(card):
-        if not claim.part and not claim.trains and claim.command.startswith("emostress score"):
+        scores = claim.command.startswith("emostress score") and "--protocol" not in claim.command
+        if scores and not claim.part:
             found.setdefault(claim.command, claim)
     return list(found.values())
 

@@ -60,8 +60,8 @@ class Outcome:
         claim = self.claim
         return {
             "model": claim.model, "dataset": claim.dataset, "split": claim.split,
-            "command": claim.command, "values": values, "problem": self.problem,
-            "skipped": self.skipped, "holds": self.holds,
+            "part": list(claim.part), "command": claim.command, "values": values,
+            "problem": self.problem, "skipped": self.skipped, "holds": self.holds,
         }  # fmt: skip
 
 
@@ -181,7 +181,9 @@ def _outcome(claim: Claim, runner: Runner, *, quick: bool) -> Outcome:
 def _table(outcomes: Iterable[Outcome]) -> Table:
     table = Table("model", "on", "figure", "card", "found", "difference", "holds")
     for outcome in outcomes:
-        names = (outcome.claim.model, f"{outcome.claim.dataset}\n{outcome.claim.split}")
+        inside = f"\n{' '.join(outcome.claim.part)}" if outcome.claim.part else ""
+        where = f"{outcome.claim.dataset}\n{outcome.claim.split}{inside}"
+        names = (outcome.claim.model, where)
         if not outcome.checks:
             reason = "not run" if outcome.skipped else "see below"
             table.add_row(*names, reason, "", "", "", _mark(outcome.holds))

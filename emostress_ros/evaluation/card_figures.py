@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from emostress_ros.inference.card import ModelCard
 TOLERANCE = 0.005
 """Greatest difference at which a figure still holds: half a point."""
 COUNTS = ("n", "persons")
+SCORING_PROTOCOLS = ("shipped", "published")
+"""Protocols that score a file that is there; all others train."""
+NESTED = ("single_label",)
+"""Keys of a figure that hold further figures of its score, as ``slices`` holds many."""
 SLACK = 1e-9  # a difference of just half a point holds, whatever its last bit
 DATA_FOLDERS: Mapping[str, str] = {
     "fer2013": "face",
@@ -64,7 +68,8 @@ class Claim:
     def trains(self) -> bool:
         """Whether the command cross-validates rather than scores a file that is there."""
         words = self.command.split()
-        return any(word.startswith("--protocol") for word in words) and "shipped" not in words
+        asked = any(word.startswith("--protocol") for word in words)
+        return asked and not any(word in words for word in SCORING_PROTOCOLS)
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def claims(card: ModelCard) -> list[Claim]:
         CardError: a figure has no data set, split, number of items, metrics or command.
     """
     found = []
-    for figure in card.measured:
+    for figure, raw in zip(card.measured, card.figures, strict=True):
         counts = {"n": figure.n} | ({"persons": figure.persons} if figure.persons else {})
         found.append(
             Claim(
@@ -107,7 +112,24 @@ def claims(card: ModelCard) -> list[Claim]:
                 values={**counts, **figure.metrics},
             )
         )
+        found += [
+            replace(found[-1], part=(*figure.part, *keys), values=_numbers(values))
+            for keys, values in _inside(raw)
+        ]
     return found
+
+
+def _inside(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Yield the figures that a card keeps inside another one, with the way to them."""
+    for key in NESTED:
+        if isinstance(raw.get(key), Mapping):
+            yield (key,), raw[key]
+    for name, values in (raw.get("slices") or {}).items():
+        yield ("slices", str(name)), values
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {str(k): float(v) for k, v in values.items() if isinstance(v, (int, float))}
 
 
 def score_words(claim: Claim, data: Path) -> list[str]:

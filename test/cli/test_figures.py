@@ -87,6 +87,18 @@ def test_a_figure_of_a_part_is_found_in_that_part(
     assert "'sex female'" in found(data, capsys)[1]["problem"]
 
 
+def test_figures_inside_a_figure_are_found_inside_its_score(
+    data: Path, claiming: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside = {"n": 5.0, "accuracy": -1.0, "ci95": {}}
+    claiming(metrics={"accuracy": 1.0}, single_label=inside, slices={"short": inside})
+    assert main(["figures", "--data", str(data), "--only", "tiny", "--json"]) == 1
+    _, single, part = json.loads(capsys.readouterr().out)
+    assert (single["part"], part["part"]) == (["single_label"], ["slices", "short"])
+    assert single["values"]["n"]["holds"]
+    assert not single["values"]["accuracy"]["holds"]
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
