@@ -55,7 +55,7 @@ def start(net: face_nets.FaceNet, options: argparse.Namespace, faces: Tensor) ->
 
     Args:
         net: changed in place.
-        options: ``pretrained`` (folder) and ``start`` (checkpoint).
+        options: ``pretrained`` (folder) and ``initial`` (checkpoint).
         faces: (N, 1, 48, 48) uint8, to set batch statistics from.
     """
     if options.pretrained:
@@ -65,8 +65,8 @@ def start(net: face_nets.FaceNet, options: argparse.Namespace, faces: Tensor) ->
         load_pretrained(
             net.body, options.pretrained, _resized(face_nets.standardise(faces.float()), side)
         )
-    if options.start:
-        theirs = common.load_checkpoint(options.start)["ema"]
+    if options.initial:
+        theirs = common.load_checkpoint(options.initial)["ema"]
         mine = net.state_dict()
         net.load_state_dict(
             {k: theirs[k] if k in theirs and theirs[k].shape == v.shape else v
@@ -108,7 +108,7 @@ class Trainer:
         self.ema = common.ModelEma(self.net, options.ema)
         self.stopping = EarlyStopping(options.patience)
         self.balance = common.class_weights(self.train_set.emotion, options.balance)
-        self.grows = not isinstance(net.body, face_nets.Flat)
+        self.grows = not (options.full_side or isinstance(net.body, face_nets.Flat))
         self.optimizer = optimizer_of(self.net, options)
         earlier = list(forerunners(options))
         self.pretrained = bool(options.pretrained) or any(s["pretrained"] for s in earlier)

@@ -18,7 +18,7 @@ _RECIPE = {
     "arch": "resnet_small", "batch": 128, "lr": 0.1, "optimizer": "sgd", "body_lr": 1.0,
     "ema": 0.999, "weight_decay": 5e-4, "smoothing": 0.05, "mixup": 0.0, "distil": 0.8,
     "balance": 0.0, "patience": 0,
-    "flip": False, "half": False, "side": 0,
+    "full_side": False, "flip": False, "half": False, "side": 0,
 }  # fmt: skip
 """Options that decide what comes out, and their defaults."""
 _START = "human-models/package"
@@ -40,7 +40,7 @@ def command_of(options: argparse.Namespace, epochs: int) -> str:
             value, float) else str(value)]  # fmt: skip
     words += ["--seed", str(options.seed)]
     words += ["--pretrained", _START] if options.pretrained else []
-    words += ["--start", _placed(options.start)] if options.start else []
+    words += ["--initial", _placed(options.initial)] if options.initial else []
     words += ["--teachers", *map(_placed, options.teachers)] if options.teachers else []
     return shlex.join(words)
 
@@ -56,7 +56,7 @@ def forerunners(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     Raises:
         DatasetError: one was trained with another seed: it saw faces that are held out here.
     """
-    paths = dict.fromkeys([*options.teachers, *([options.start] if options.start else [])])
+    paths = dict.fromkeys([*options.teachers, *([options.initial] if options.initial else [])])
     for path in paths:
         state = common.load_checkpoint(path)
         if state["seed"] != options.seed:

@@ -131,7 +131,7 @@ def test_a_half_precision_model_is_half_as_large_and_says_so(toy_set, tmp_path):
 def test_a_pupil_names_its_teacher_and_may_not_hold_out_what_that_one_saw(toy_set, tmp_path):
     teacher = tmp_path / "teacher" / "work" / "checkpoint.pt"
     run(toy_set, tmp_path / "teacher", "--arch", "cnn", "--no-export", "--seed", "3")
-    pupil = ("--arch", "logistic", "--teachers", str(teacher), "--start", str(teacher))
+    pupil = ("--arch", "logistic", "--teachers", str(teacher), "--initial", str(teacher))
     with pytest.raises(DatasetError, match="--seed 3"):
         run(toy_set, tmp_path / "pupil", *pupil, "--seed", "4")
     run(toy_set, tmp_path / "pupil", *pupil, "--seed", "3")
