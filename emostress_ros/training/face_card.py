@@ -50,6 +50,8 @@ def build_card(
         calibration_faces: how many faces they were fitted on.
         threshold: confidence under which the answer is *unknown*.
     """
+    recognition = recognition_data(options)
+    also = "; the start weights were learned from VGGFace2 (research)" if recognition else ""
     flip = " Face and mirrored face are averaged inside the model." if options.flip else ""
     return {
         "name": folder.name,
@@ -80,8 +82,8 @@ def build_card(
         },
         "reliability": {"emotion": None, "stress": None},
         "threshold_unknown": round(threshold, 3),
-        "licence": "weights: research use only, as FER2013 states no licence for its images",
-        "data": _data() + recognition_data(options),
+        "licence": "weights: research use only, as FER2013 states no licence for its images" + also,
+        "data": _data() + recognition,
         "training": training_of(net, options, run_folder(options) / "log.csv"),
         "figures": [],
         "limits": [
