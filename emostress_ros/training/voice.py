@@ -16,7 +16,7 @@ from emostress_ros.training.common import CsvLog, plot_curves, progress_bar
 from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.speech_sets import SETS
 from emostress_ros.training.datasets.splits import person_folds
-from emostress_ros.training.voice_card import LABEL_MAP, write_card
+from emostress_ros.training.voice_card import LABEL_MAP, update_figures, write_card
 from emostress_ros.training.voice_export import DeployedVoiceNet, export
 from emostress_ros.training.voice_fit import FitOptions
 from emostress_ros.training.voice_runs import (
@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for dataset in SETS_LEARNED:
             scores[f"{dataset}, random"] = across(corpus, mixed, dataset, temperature)
     _report(scores, temperature)
+    if options.card:
+        update_figures(options.output, scores, temperature)
     if options.cv:
         return 0
     _draw(runs, options.output / "training.csv", options.figure, fitting)
@@ -82,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--random", action="store_true", help="two more: random fifths held out, whoever speaks"
+    )
+    parser.add_argument(
+        "--card", action="store_true", help="write the figures into the card that is there"
     )
     parser.add_argument(
         "--run",

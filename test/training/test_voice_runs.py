@@ -6,11 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch", reason="needs the extra [train]")
 
-from emostress_ros.errors import DatasetError  # noqa: E402
+from emostress_ros.errors import DatasetError, ModelError  # noqa: E402
+from emostress_ros.inference.card import ModelCard  # noqa: E402
+from emostress_ros.metrics import score_predictions  # noqa: E402
+from emostress_ros.training.datasets import ravdess  # noqa: E402
 from emostress_ros.training.datasets.speech_clips import SpeechClip  # noqa: E402
+from emostress_ros.training.voice_card import update_figures  # noqa: E402
 from emostress_ros.training.voice_fit import FitOptions  # noqa: E402
 from emostress_ros.training.voice_net import ACOUSTIC, HEARD, VoiceNet  # noqa: E402
 from emostress_ros.training.voice_runs import (  # noqa: E402
@@ -76,3 +81,24 @@ def test_a_run_is_kept(corpus: Corpus, tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.curve, again.curve)
     for mine, other in zip(first.net.parameters(), again.net.parameters(), strict=True):
         assert torch.equal(mine, other)
+
+
+def test_new_figures_leave_the_weights_and_their_calibration(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = list(range(8)) * 5
+    score = score_predictions(ravdess.LABELS, labels, rng.dirichlet(np.ones(8), 40), range(40))
+    before = yaml.safe_load((ModelCard.load("voice_speech").folder / "model.yaml").read_text())
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump(before))
+    temperature = before["calibration"]["temperature"]
+    for _ in range(2):
+        update_figures(tmp_path, {"all": score, "sex male": score}, temperature)
+    after = yaml.safe_load((tmp_path / "model.yaml").read_text())
+    assert after["sha256"] == before["sha256"]
+    assert after["calibration"]["temperature"] == temperature
+    assert after["training"]["tried"].count("calibration for an unheard") == 1
+    whole, part = after["figures"]
+    assert whole["command"] == "emostress score voice ravdess DATA/voice/ravdess --protocol folds"
+    assert "part" not in whole and part["part"] == ["slices", "sex male"]
+    assert whole["metrics"]["uar"] == pytest.approx(score.uar, abs=1e-4)
+    with pytest.raises(ModelError, match="train the model anew"):
+        update_figures(tmp_path, {"all": score}, temperature + 0.1)
