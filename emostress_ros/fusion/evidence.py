@@ -142,17 +142,19 @@ def rows(
     stress: npt.NDArray[np.floating],
     quality: npt.NDArray[np.floating],
     age_s: npt.NDArray[np.floating],
-    terms: ModalityTerms,
+    max_age_s: npt.NDArray[np.floating] | float,
+    half_life_s: npt.NDArray[np.floating] | float,
     has_embedding: npt.NDArray[np.bool_],
 ) -> FloatArray:
-    """Return the (N, COLUMNS) evidence of one modality for N moments, all present.
+    """Return the (N, COLUMNS) evidence of N tokens, all present.
 
     Args:
         probabilities: (N, 7) in the order of ``EMOTIONS``; NaN where not estimated.
         stress: (N,) in [0, 1]; NaN where not estimated.
         quality: (N,) in [0, 1].
         age_s: (N,) >= 0.
-        terms: of the modality.
+        max_age_s: (N,) age from which on evidence of that modality is stale.
+        half_life_s: (N,) age at which it is trusted half as much.
         has_embedding: (N,) whether ``embeddings`` holds the vector.
     """
     table = np.zeros((len(quality), IDENTITY), dtype=np.float32)
@@ -168,8 +170,8 @@ def rows(
     table[:, SPEAKS_OF_STRESS] = felt
     table[:, COLUMNS.index("quality")] = quality
     old = np.maximum(age_s, 0.0)
-    table[:, COLUMNS.index("age")] = np.minimum(old / terms.max_age_s, 2.0)
-    table[:, COLUMNS.index("freshness")] = 0.5 ** (old / terms.half_life_s)
+    table[:, COLUMNS.index("age")] = np.minimum(old / max_age_s, 2.0)
+    table[:, COLUMNS.index("freshness")] = 0.5 ** (old / half_life_s)
     table[:, HAS_EMBEDDING] = has_embedding
     table[:, PRESENT] = 1.0
     return table
@@ -202,17 +204,27 @@ def pack(layout: Layout, people: Sequence[Sequence[Heard]]) -> tuple[FloatArray,
     most = max([1, *(len(heard) for heard in people)])
     embeddings = np.zeros((len(people), layout.width), dtype=np.float32)
     evidence = np.zeros((len(people), most, layout.columns), dtype=np.float32)
+    everything = [item for heard in people for item in heard]
+    if not everything:
+        return embeddings, evidence
+    read = [layout.reads(item.embedding) for item in everything]
+    table = rows(
+        np.stack([item.probabilities for item in everything]),
+        np.array([item.embedding.stress for item in everything]),
+        np.array([item.embedding.quality for item in everything]),
+        np.array([item.age_s for item in everything]),
+        np.array([item.terms.max_age_s for item in everything]),
+        np.array([item.terms.half_life_s for item in everything]),
+        np.array(read),
+    )
+    at = 0
     for person, heard in enumerate(people):
+        evidence[person, : len(heard), :IDENTITY] = table[at : at + len(heard)]
         for token, item in enumerate(heard):
-            read = layout.reads(item.embedding)
             place = layout.index(item.embedding.modality)
-            if read:
-                embeddings[person, layout.part(place)] = item.embedding.vector
-            evidence[person, token, :IDENTITY] = rows(
-                item.probabilities[None], np.array([item.embedding.stress]),
-                np.array([item.embedding.quality]), np.array([item.age_s]),
-                item.terms, np.array([read]),
-            )[0]  # fmt: skip
             if place >= 0:
                 evidence[person, token, IDENTITY + place] = 1.0
+            if read[at + token]:
+                embeddings[person, layout.part(place)] = item.embedding.vector
+        at += len(heard)
     return embeddings, evidence

@@ -184,6 +184,9 @@ def wire_probabilities(embedding: Embedding) -> npt.NDArray[np.float64]:
 
     A label that the model does not know gets none of the probability.
     """
+    if embedding.labels == EMOTIONS:  # what our own encoders give
+        ordered = np.asarray(embedding.probabilities, dtype=np.float64)
+        return np.asarray(ordered / ordered.sum())
     result = np.zeros(len(EMOTIONS))
     for label, probability in zip(embedding.labels, embedding.probabilities, strict=True):
         if label in EMOTIONS:

@@ -188,9 +188,10 @@ class Pairs:
                 vectors = vectors + moments.noise[:, m, None] * shaken
             quality = table.quality[np.where(moments.forged[:, m], 0, kind), item]
             known, named = _hidden(count, rng)
+            terms = TERMS[table.modality]
             row = rows(
                 table.probabilities[kind, item], table.stress[kind, item], quality,
-                moments.age_s[:, m], TERMS[table.modality], known & named,
+                moments.age_s[:, m], terms.max_age_s, terms.half_life_s, known & named,
             )  # fmt: skip
             evidence[:, m, :IDENTITY] = row
             evidence[:, m, IDENTITY + m] = named
