@@ -1,0 +1,1 @@
+"""Processes that the benchmarks start: a camera, a listener."""
