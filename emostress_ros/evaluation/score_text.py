@@ -13,6 +13,7 @@ from emostress_ros.training.datasets.dreaddit import load_dreaddit
 from emostress_ros.training.datasets.goemotions import load_goemotions
 from emostress_ros.training.datasets.labelled_text import LabelledTexts
 from emostress_ros.training.datasets.meld import load_meld
+from emostress_ros.training.text_data import HELD_OUT, dreaddit_parts
 from emostress_ros.training.text_scores import SCORERS, encode_texts
 
 LOADERS: dict[str, Callable[..., LabelledTexts]] = {
@@ -37,7 +38,8 @@ def score(
     Args:
         dataset: ``goemotions``, ``dreaddit`` or ``meld``.
         path: the folder in the official layout.
-        split: the only split scored; None scores every split file that is there.
+        split: the only split scored; None scores every split file that is there. Of Dreaddit
+            ``held_out`` is the part of ``train`` that the shipped model did not learn from.
         model: model folder's name or path; None takes the shipped one.
         baseline: without meaning for text.
         progress: show a bar on standard error.
@@ -48,18 +50,24 @@ def score(
     """
     if dataset not in LOADERS:
         raise DatasetError(f"text: no data set '{dataset}'; there are {', '.join(LOADERS)}")
-    texts = LOADERS[dataset](Path(path), split)
+    texts = _read(dataset, Path(path), split)
     encoder = TextEncoder(model or TextConfig().model, threads=TextConfig().threads)
     outputs = encode_texts(encoder, texts.texts, progress)
     scored = SCORERS[dataset](texts, outputs, encoder)
     extra: dict[str, Any] = {
         "dataset": dataset,
-        "split": ", ".join(texts.splits),
+        "split": split if split == HELD_OUT else ", ".join(texts.splits),
         "model": encoder.card.identifier,
         "groups": _GROUPS[dataset],
     }
     if texts.skipped:
         extra["skipped"] = texts.skipped
-    if "train" in texts.splits:
+    if "train" in texts.splits and split != HELD_OUT:
         extra["warning"] = "the train split is scored: the model may have been trained on it"
     return scored.with_extra(**extra)
+
+
+def _read(dataset: str, path: Path, split: str | None) -> LabelledTexts:
+    if dataset == "dreaddit" and split == HELD_OUT:
+        return dreaddit_parts(path)[1]
+    return LOADERS[dataset](path, split)

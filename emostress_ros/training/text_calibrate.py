@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
 
 from emostress_ros.metrics import multilabel_f1_per_class
+from emostress_ros.training.datasets.labelled_text import LabelledTexts
 
 FloatArray = npt.NDArray[np.floating]
 Targets = npt.NDArray[np.floating] | npt.NDArray[np.bool_]
@@ -56,6 +57,19 @@ def fit_temperature(
         return -float(np.average(np.logaddexp.reduce(scores + hidden, axis=1), weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+
+
+def balance_shift(train: LabelledTexts, exponent: float) -> npt.NDArray[np.float32]:
+    """(K,) what is added to the logits so that rare classes are named more often.
+
+    Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
+
+    Args:
+        train: training part, whose frequencies are taken.
+        exponent: 0 leaves the answers as they are, 1 takes the frequencies out.
+    """
+    shift: npt.NDArray[np.float32] = -exponent * np.log(train.targets.mean(axis=0) + 1e-9)
+    return shift.astype(np.float32)
 
 
 def fit_platt(logit: FloatArray, target: Targets) -> tuple[float, float]:

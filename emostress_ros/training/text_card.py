@@ -69,7 +69,8 @@ _LIMITS: dict[str, tuple[str, ...]] = {
         "young men in the United States; performance on other groups is not known.",
     ),
     "meld": (
-        "On spoken lines (MELD) disgust and fear are hardly ever recognised: see the confusions.",
+        "On spoken lines (MELD) fear and disgust are seldom recognised, for few lines teach them: "
+        "see their recall.",
     ),
     "dreaddit": (
         "Half of Dreaddit's texts are stressed; in everyday talk few are, so a high stress from "

@@ -18,6 +18,9 @@ DREADDIT_FOLDS = 5
 HELD_OUT_FOLD = 0
 """Fold of Dreaddit that no shipped model is trained on: it has no official dev split."""
 
+HELD_OUT = "held_out"
+"""Name of that fold as a split."""
+
 
 @dataclass(frozen=True)
 class Corpora:
@@ -44,11 +47,20 @@ def load_corpora(folder: Path, sources: Sequence[str]) -> Corpora:
         train["meld"] = load_meld(folder / "meld", "train")
         held_out["meld"] = load_meld(folder / "meld", "dev")
     if "dreaddit" in sources:
-        whole = load_dreaddit(folder / "dreaddit", "train")
-        fold = group_folds(whole.groups, DREADDIT_FOLDS)
-        train["dreaddit"] = whole.take(fold != HELD_OUT_FOLD)
-        held_out["dreaddit"] = whole.take(fold == HELD_OUT_FOLD)
+        parts = dreaddit_parts(folder / "dreaddit")
+        train["dreaddit"], held_out["dreaddit"] = parts
     return Corpora(train, held_out)
+
+
+def dreaddit_parts(folder: Path) -> tuple[LabelledTexts, LabelledTexts]:
+    """Return the four folds of Dreaddit's train split that are learnt from, and the held-out one.
+
+    Raises:
+        DatasetError: files are missing or malformed.
+    """
+    whole = load_dreaddit(folder, "train")
+    fold = group_folds(whole.groups, DREADDIT_FOLDS)
+    return whole.take(fold != HELD_OUT_FOLD), whole.take(fold == HELD_OUT_FOLD)
 
 
 def group_folds(groups: Sequence[str], folds: int, seed: int = 0) -> npt.NDArray[np.int64]:

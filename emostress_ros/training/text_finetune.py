@@ -151,6 +151,27 @@ def _log(out: Path, line: dict[str, Any], running: dict[str, list[float]]) -> No
     logger.info("%s", line)
 
 
+def read_log(run: Path) -> dict[str, list[float]]:
+    """Return a run's losses over its epochs, as columns ``epoch`` and ``training_loss``."""
+    file = run / "log.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    held = [json.loads(line) for line in lines]
+    if not held:
+        return {}
+    epochs = 1 + max(line["epoch"] for line in held)
+    return {
+        "epoch": [epochs * line["step"] / line["of"] for line in held],
+        "training_loss": [float(np.mean(list(line["loss"].values()))) for line in held],
+    }
+
+
+def seconds_spent(run: Path) -> float:
+    """Return how long a run took, by its log; 0 where there is none."""
+    file = run / "log.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
+
+
 def predict(
     net: TextNet, sequences: list[list[int]], batch: int = 64
 ) -> dict[str, npt.NDArray[np.float32]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,7 @@ def train_heads(
     embeddings: dict[str, npt.NDArray[np.float32]],
     targets: dict[str, npt.NDArray[np.bool_]],
     options: HeadOptions,
+    watch: Callable[[int, float, HeadNet], None] | None = None,
 ) -> HeadNet:
     """Train the heads that the given sets can teach.
 
@@ -65,6 +67,7 @@ def train_heads(
         embeddings: set to (N, D).
         targets: set to (N, K) label indicators.
         options: settings.
+        watch: called after every epoch with its number from 1, its mean loss and the network.
     """
     generator = seed_everything(options.seed)
     names = tuple(n for n, sources in LEARNT_FROM.items() if set(sources) & set(embeddings))
@@ -76,7 +79,8 @@ def train_heads(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, options.learning_rate * 2, total_steps=len(plan), pct_start=0.1
     )
-    for name, index in plan:
+    losses, each = [], len(plan) // options.epochs
+    for step, (name, index) in enumerate(plan, 1):
         net.train()
         outputs = net(torch.from_numpy(embeddings[name][index]))
         loss = _loss(outputs, name, torch.from_numpy(targets[name][index].astype(np.float32)))
@@ -84,6 +88,9 @@ def train_heads(
         loss.backward()
         optimiser.step()
         schedule.step()
+        losses.append(float(loss.detach()))
+        if watch and step % each == 0:
+            watch(step // each, float(np.mean(losses[-each:])), net)
     return net.eval()
 
 

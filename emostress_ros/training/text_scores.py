@@ -99,6 +99,32 @@ def score_dreaddit(texts: LabelledTexts, outputs: Outputs, encoder: TextEncoder)
     )
 
 
+def score_published(texts: LabelledTexts, outputs: Outputs) -> metrics.Score:
+    """Score ``probabilities``, which the graph publishes, on texts of one label."""
+    single = texts.single
+    kept = texts.take(single)
+    rows = _normalised(outputs["probabilities"][single])
+    return metrics.score_predictions(texts.labels, kept.targets.argmax(axis=1), rows, kept.persons)
+
+
+def length_slices(texts: LabelledTexts, score: Callable[[Any], metrics.Score]) -> dict[str, Any]:
+    """Figures of short, middling and long texts; ``score`` scores the texts of a mask."""
+    words = np.array([len(text.split()) for text in texts.texts])
+    cuts = [int(cut) for cut in np.quantile(words, (1 / 3, 2 / 3))]
+    masks = {
+        f"up to {cuts[0]} words": words <= cuts[0],
+        f"{cuts[0] + 1} to {cuts[1]} words": (words > cuts[0]) & (words <= cuts[1]),
+        f"over {cuts[1]} words": words > cuts[1],
+    }
+    slices = {}
+    for name, mask in masks.items():
+        if mask.sum() >= 20:
+            found = score(mask)
+            names = ("accuracy", "uar", "macro_f1", "weighted_f1")
+            slices[name] = {"n": found.n, **{n: round(getattr(found, n), 4) for n in names}}
+    return slices
+
+
 SCORERS: dict[str, Callable[[LabelledTexts, Outputs, TextEncoder], metrics.Score]] = {
     "goemotions": score_goemotions,
     "dreaddit": score_dreaddit,

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.inference.packaged import sha256_of
-from emostress_ros.training.datasets.labelled_text import LabelledTexts
 from emostress_ros.training.text_calibrate import (
+    balance_shift,
     cross_fitted_macro_f1,
     fit_platt,
     fit_temperature,
@@ -144,9 +144,3 @@ def calibrate(
             cross_fitted_macro_f1(rows, truth), 4
         )
     return heads, facts, thresholds
-
-
-def balance_shift(train: LabelledTexts, exponent: float) -> FloatArray:
-    """(K,) what is added to the logits so that rare classes are named more often."""
-    shift: FloatArray = (-exponent * np.log(train.targets.mean(axis=0))).astype(np.float32)
-    return shift

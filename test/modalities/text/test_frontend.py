@@ -153,7 +153,8 @@ def test_an_unknown_model_or_parameter_is_named() -> None:
 def _copy(pipeline: TextPipeline, folder: Path, **changes: object) -> Path:
     raw = {**pipeline.encoder.card.raw, **changes}
     (folder / "model.yaml").write_text(yaml.safe_dump(raw))
-    (folder / "model.onnx").write_bytes(pipeline.encoder.card.file.read_bytes())
+    for name in ("model.onnx", "tokenizer.json"):
+        (folder / name).write_bytes((pipeline.encoder.card.folder / name).read_bytes())
     return folder
 
 
@@ -167,6 +168,9 @@ def test_a_damaged_model_a_foreign_card_and_a_wrong_tokenizer_are_refused(
     tokenizer = {**pipeline.encoder.card.extra["tokenizer"], "sha256": "0" * 64}
     with pytest.raises(ModelCorruptError, match="sha256"):
         TextEncoder(str(_copy(pipeline, tmp_path, extra={"tokenizer": tokenizer})))
+    absent = {**tokenizer, "file": "nowhere.json"}
+    with pytest.raises(ModelNotFoundError, match="no such file"):
+        TextEncoder(str(_copy(pipeline, tmp_path, extra={"tokenizer": absent})))
     (_copy(pipeline, tmp_path) / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ModelCorruptError, match="sha256"):
         TextEncoder(str(tmp_path))
