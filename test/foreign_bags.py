@@ -77,9 +77,9 @@ def chunks() -> Iterator[tuple[int, np.ndarray]]:
         yield round(n * CHUNK * NANOSECONDS / RATE_HZ), tone
 
 
-def audio_stamped(path: Path, start_ns: int) -> Path:
+def audio_stamped(path: Path, start_ns: int, storage: str = "MCAP") -> Path:
     """mgonzs13's dialect."""
-    with foreign_writer(path, MGONZS13) as bag:
+    with foreign_writer(path, MGONZS13, storage) as bag:
         for after_ns, tone in chunks():
             header = bag.header(start_ns + after_ns)
             audio = _mgonzs13(bag, tone)
@@ -89,17 +89,17 @@ def audio_stamped(path: Path, start_ns: int) -> Path:
     return path
 
 
-def audio_bare(path: Path, start_ns: int) -> Path:
+def audio_bare(path: Path, start_ns: int, storage: str = "MCAP") -> Path:
     """mgonzs13's dialect without a header."""
-    with foreign_writer(path, MGONZS13) as bag:
+    with foreign_writer(path, MGONZS13, storage) as bag:
         for after_ns, tone in chunks():
             bag.add("/mic", f"{PACKAGE}/Audio", start_ns + after_ns, **vars(_mgonzs13(bag, tone)))
     return path
 
 
-def audio_data_stamped(path: Path, start_ns: int) -> Path:
+def audio_data_stamped(path: Path, start_ns: int, storage: str = "MCAP") -> Path:
     """ros-drivers' dialect."""
-    with foreign_writer(path, ROS_DRIVERS) as bag:
+    with foreign_writer(path, ROS_DRIVERS, storage) as bag:
         for after_ns, tone in chunks():
             data = np.frombuffer(tone.astype("<i2").tobytes(), np.uint8)
             audio = bag.make(f"{PACKAGE}/AudioData", data=data)
@@ -114,9 +114,9 @@ def audio_data_stamped(path: Path, start_ns: int) -> Path:
     return path
 
 
-def audio_data(path: Path, start_ns: int) -> Path:
+def audio_data(path: Path, start_ns: int, storage: str = "MCAP") -> Path:
     """ros-drivers' dialect without a header."""
-    with foreign_writer(path, ROS_DRIVERS) as bag:
+    with foreign_writer(path, ROS_DRIVERS, storage) as bag:
         for after_ns, tone in chunks():
             data = np.frombuffer(tone.astype("<i2").tobytes(), np.uint8)
             bag.add("/mic", f"{PACKAGE}/AudioData", start_ns + after_ns, data=data)

@@ -22,7 +22,7 @@ from rosbags.typesys.store import Typestore
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError
 from emostress_ros.evaluation.bags.messages import Record
-from emostress_ros.evaluation.bags.typestore import typestore
+from emostress_ros.evaluation.bags.typestore import foreign_types, typestore
 from emostress_ros.evaluation.bags.writer import LEAD_END_KEY
 from emostress_ros.resources import PACKAGE
 
@@ -227,10 +227,12 @@ def _store_for(reader: Reader, path: Path | str) -> Typestore:
     }
     for connection in unknown:
         parse = parsers.get(connection.msgdef.format)
-        if parse is None:
+        known = foreign_types(connection.msgtype)
+        if parse is None and known is None:
             raise BagError(f"{path}: does not define {connection.msgtype} of {connection.topic}")
         try:
-            found = parse(connection.msgdef.data, connection.msgtype)
+            found = parse(connection.msgdef.data, connection.msgtype) if parse else known
+            assert found is not None
             store.register({k: v for k, v in found.items() if k not in store.fielddefs})
         except TypesysError as error:
             raise BagError(f"{path}: cannot read {connection.msgtype}: {error}") from error

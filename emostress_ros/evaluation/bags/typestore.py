@@ -6,7 +6,9 @@ read where nothing has been generated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -32,3 +34,46 @@ def typestore() -> Typestore:
         definitions.update(get_types_from_msg(file.read_text(encoding="utf-8"), name))
     store.register(definitions)
     return store
+
+
+_AUDIO = "audio_common_msgs/msg"
+_BYTES = {"AudioData": "uint8[] data"}
+_SAMPLES = {
+    "Audio": "AudioData audio_data\nAudioInfo info",
+    "AudioInfo": "int32 format\nint16 channels\nint32 rate\nint32 chunk",
+    "AudioData": (
+        "float32[] float32_data\nint32[] int32_data\nint16[] int16_data\n"
+        "int8[] int8_data\nuint8[] uint8_data"
+    ),
+}
+_FOREIGN: Mapping[str, Mapping[str, str]] = {
+    # Two packages of one name: what a type is called tells whose AudioData is inside.
+    f"{_AUDIO}/AudioData": {f"{_AUDIO}/{x}": y for x, y in _BYTES.items()},
+    f"{_AUDIO}/AudioDataStamped": {
+        f"{_AUDIO}/AudioDataStamped": "std_msgs/Header header\nAudioData audio",
+        **{f"{_AUDIO}/{x}": y for x, y in _BYTES.items()},
+    },
+    f"{_AUDIO}/Audio": {f"{_AUDIO}/{x}": y for x, y in _SAMPLES.items()},
+    f"{_AUDIO}/AudioStamped": {
+        f"{_AUDIO}/AudioStamped": "std_msgs/Header header\nAudio audio",
+        **{f"{_AUDIO}/{x}": y for x, y in _SAMPLES.items()},
+    },
+    "hri_msgs/msg/LiveSpeech": {
+        "hri_msgs/msg/LiveSpeech": (
+            "std_msgs/Header header\nstring incremental\nstring final\nfloat64 confidence"
+        )
+    },
+}
+
+
+def foreign_types(msgtype: str) -> dict[str, Any] | None:
+    """Definitions behind a type of another package, for bags that bring none (before ROS 2 Iron).
+
+    None for a type that is not known here.
+    """
+    if msgtype not in _FOREIGN:
+        return None
+    found: dict[str, Any] = {}
+    for name, text in _FOREIGN[msgtype].items():
+        found |= get_types_from_msg(text, name)
+    return found

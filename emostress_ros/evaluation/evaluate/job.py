@@ -246,7 +246,8 @@ class _Work:
             asked,
             runs,
             states.chosen(np.arange(0, len(states), thin)),
-            ((states.at_ns - states.stamp_ns)[new] / 1e6).astype(np.float32),
+            # A chunk is recorded with its last sample, a hair before the end that its stamp says.
+            (np.maximum(0, states.at_ns - states.stamp_ns)[new] / 1e6).astype(np.float32),
         )
 
     def _facts(self, hearing: Hearing, played: Played, asked: Moments) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 from foreign_bags import AUDIO_DIALECTS, foreign_writer
@@ -62,6 +65,16 @@ def test_both_dialects_of_audio_common_are_heard_though_not_installed(tmp_path, 
     hearing = hear(bag, [route], settings)
     assert hearing.used["/mic"] == 100 and not hearing.rejected
     assert bool(hearing.unstamped) == (dialect in ("AudioData", "Audio"))
+
+
+@pytest.mark.parametrize("dialect", ["AudioStamped", "AudioDataStamped"])
+def test_an_old_bag_without_definitions_is_heard(tmp_path, dialect):
+    bag = AUDIO_DIALECTS[dialect](tmp_path / "bag", START_NS, "SQLITE3")
+    (file,) = bag.glob("*.db3")
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("DELETE FROM message_definitions")
+    hearing = hear(bag, routes(bag, Settings()), Settings())
+    assert hearing.used["/mic"] == 100 and not hearing.rejected
 
 
 def test_what_a_remapping_gets_wrong_is_named(tmp_path):
