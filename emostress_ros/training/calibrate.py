@@ -51,14 +51,25 @@ def harden(
     return soften(probabilities, 1.0 / temperature, -shift * temperature)
 
 
-def log_loss(truth: IntArray, probabilities: npt.NDArray[np.floating]) -> float:
-    """Mean negative log-likelihood of (N,) classes under (N, K) probabilities, in nats."""
-    named = np.asarray(probabilities, np.float64)[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(named, _TINY)).mean())
+def log_loss(
+    truth: IntArray | npt.NDArray[np.floating], probabilities: npt.NDArray[np.floating]
+) -> float:
+    """Mean negative log-likelihood under (N, K) probabilities, in nats.
+
+    Args:
+        truth: (N,) classes, or (N, K) label distributions, of which rows of zeros do not count.
+        probabilities: (N, K) rows that sum to 1.
+    """
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY))
+    if truth.ndim == 2:
+        return float(-(truth * logs).sum() / truth.sum())
+    return float(-logs[np.arange(len(truth)), truth].mean())
 
 
-def fit_temperature(truth: IntArray, probabilities: npt.NDArray[np.floating]) -> float:
-    """Return the temperature in [1/8, 8] of the least log-loss on held-out items."""
+def fit_temperature(
+    truth: IntArray | npt.NDArray[np.floating], probabilities: npt.NDArray[np.floating]
+) -> float:
+    """Return the temperature in [1/8, 8] of the least :func:`log_loss` on held-out items."""
     found = minimize_scalar(
         lambda power: log_loss(truth, soften(probabilities, float(np.exp(power)))),
         bounds=(-np.log(8.0), np.log(8.0)), method="bounded",

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from emostress_ros.affect import CIRCUMPLEX
 from emostress_ros.errors import DatasetError
 from emostress_ros.inference import Session
 from emostress_ros.training import common
+from emostress_ros.training.calibrate import fit_temperature, unknown_threshold
 from emostress_ros.training.datasets.fer2013 import LABELS
 from emostress_ros.training.face_card import WIRE, add_figures, build_card, write_card
 from emostress_ros.training.half_storage import fold_norms, round_weights
@@ -51,38 +51,6 @@ class Deployed(nn.Module):
 OUTPUTS = ("embedding", "probabilities", "ferplus_probabilities", "valence", "arousal")
 
 
-def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Return the temperature that minimises the cross-entropy on held-out faces.
-
-    Args:
-        logits: (N, K).
-        targets: (N, K) label distributions; rows of zeros do not count.
-    """
-    rows = targets.sum(1) > 0
-    scores, wanted = logits[rows].astype(np.float64), targets[rows]
-
-    def loss(log_temperature: float) -> float:
-        scaled = scores / np.exp(log_temperature)
-        scaled -= scaled.max(1, keepdims=True)
-        return float(-(wanted * (scaled - np.log(np.exp(scaled).sum(1, keepdims=True)))).sum())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
-
-
-def unknown_threshold(confidence: np.ndarray, right: np.ndarray, least: float = 0.4) -> float:
-    """Return the confidence below which an answer is right with less than ``least``.
-
-    Accuracy is averaged over a twentieth of the answers, in the order of their confidence.
-    """
-    order = np.argsort(confidence)
-    width = max(20, len(order) // 20)
-    if len(order) <= width:
-        return 0.0
-    local = np.convolve(right[order].astype(float), np.ones(width) / width, mode="valid")
-    below = np.flatnonzero(local < least)
-    return float(confidence[order][below[-1] + width // 2]) if len(below) else 0.0
-
-
 @torch.no_grad()
 def export(
     net: nn.Module,
@@ -109,7 +77,8 @@ def export(
     embedding = torch.cat([answer[0] for answer in answers])
     heads = ((net.emotion, emotion), (net.ferplus, ferplus))
     temperatures = tuple(
-        fit_temperature(head(embedding).numpy(), targets) for head, targets in heads
+        fit_temperature(targets, torch.softmax(head(embedding).double(), 1).numpy())
+        for head, targets in heads
     )
     deployed = Deployed(net, (temperatures[0], temperatures[1]), options.flip).eval()
     folder = options.out or Path("models") / f"face_{options.arch}"
@@ -118,7 +87,7 @@ def export(
     probabilities = torch.cat([deployed(part)[1] for part in faces.cpu().split(512)]).numpy()
     known = emotion.sum(1) > 0
     right = probabilities[known].argmax(1) == emotion[known].argmax(1)
-    threshold = unknown_threshold(probabilities[known].max(1), right)
+    threshold = unknown_threshold(probabilities[known].max(1), right, len(LABELS))
     card = build_card(net, options, folder, temperatures, len(faces), threshold)
     write_card(folder, card)
     add_figures(folder, card, options.data)

@@ -39,6 +39,16 @@ def test_the_temperature_is_found_again(
     assert fit_temperature(truth, harden(rows, temperature)) == pytest.approx(temperature, rel=0.1)
 
 
+def test_label_distributions_count_by_their_mass(honest: tuple[np.ndarray, np.ndarray]) -> None:
+    truth, rows = honest
+    sure, hot = harden(rows, 2.0), np.eye(3)[truth]
+    assert log_loss(hot, sure) == pytest.approx(log_loss(truth, sure))
+    unlabelled = np.concatenate([hot, np.zeros((500, 3))]), np.concatenate([sure, sure[:500]])
+    assert fit_temperature(*unlabelled) == pytest.approx(fit_temperature(truth, sure))
+    # Raters who disagree as the model doubts leave nothing to mend.
+    assert fit_temperature(rows, rows) == pytest.approx(1.0, abs=0.01)
+
+
 @given(
     st.lists(st.floats(0.01, 0.99), min_size=1, max_size=9),
     st.floats(0.3, 3.0),
@@ -93,4 +103,6 @@ def test_unknown_begins_where_answers_are_little_better_than_chance() -> None:
     confidence = rng.uniform(0.15, 1.0, 4000)
     right = rng.random(4000) < confidence
     assert unknown_threshold(confidence, right, 7) == pytest.approx(0.4, abs=0.08)
+    assert unknown_threshold(confidence, right, 7, least=0.65) == pytest.approx(0.7, abs=0.08)
     assert unknown_threshold(confidence, np.ones(4000, bool), 7) == 0.0
+    assert unknown_threshold(confidence[:5], right[:5], 7) == 0.0

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,7 +11,6 @@ from emostress_ros.training import common, face, face_nets  # noqa: E402
 from emostress_ros.training.datasets.fer2013 import LABELS  # noqa: E402
 from emostress_ros.training.face_augment import Augmentation, augment, mixup  # noqa: E402
 from emostress_ros.training.face_data import prepare  # noqa: E402
-from emostress_ros.training.face_export import fit_temperature, unknown_threshold  # noqa: E402
 from emostress_ros.training.face_fit import soft_cross_entropy  # noqa: E402
 
 
@@ -82,24 +80,6 @@ def test_faces_without_a_label_do_not_count():
     full = soft_cross_entropy(logits[:3], targets[:3])
     targets[3] = 0
     torch.testing.assert_close(soft_cross_entropy(logits, targets), full)
-
-
-def test_temperature_undoes_overconfidence():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 1.5, (4000, 7))
-    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    drawn = np.array([rng.choice(7, p=row) for row in chances])
-    assert fit_temperature(logits * 3, np.eye(7)[drawn]) == pytest.approx(3.0, rel=0.1)
-
-
-def test_the_threshold_is_where_confidence_promises_too_little():
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.2, 1.0, 20000)
-    right = rng.uniform(size=20000) < confidence
-    assert unknown_threshold(confidence, right) == pytest.approx(0.4, abs=0.05)
-    assert unknown_threshold(confidence, right, least=0.7) == pytest.approx(0.7, abs=0.05)
-    assert unknown_threshold(confidence, np.ones(20000, bool)) == 0.0
-    assert unknown_threshold(confidence[:5], right[:5]) == 0.0
 
 
 def test_the_schedule_warms_up_and_ends_at_nothing():
