@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from emostress_ros.training.datasets.splits import person_folds
 from emostress_ros.training.voice_card import LABEL_MAP, update_figures, write_card
 from emostress_ros.training.voice_export import DeployedVoiceNet, export
 from emostress_ros.training.voice_fit import FitOptions
+from emostress_ros.training.voice_nets import ARCHITECTURES, SHIPPED
 from emostress_ros.training.voice_runs import (
     FINAL,
     FOLD_RUNS,
@@ -39,7 +41,12 @@ FloatArray = npt.NDArray[np.floating]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     torch.set_num_threads(1)
-    options = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if _asks_for_other(words):
+        from emostress_ros.training.voice_arch import main as train_other
+
+        return train_other(words)
+    options = _parser().parse_args(words)
     corpus = load_corpus(
         options.data, options.cache, options.seed, progress=not options.no_progress
     )
@@ -70,8 +77,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _asks_for_other(words: Sequence[str]) -> bool:
+    """Whether another architecture than the shipped one is meant, which has its own options."""
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    asked.add_argument("--arch", default=SHIPPED)
+    return bool(asked.parse_known_args(list(words))[0].arch != SHIPPED)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emostress train voice", description=__doc__)
+    parser.add_argument(
+        "--arch",
+        default=SHIPPED,
+        help=f"{SHIPPED} (shipped), or one with options of its own: {', '.join(ARCHITECTURES)}",
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with ravdess/ and tess/")
     parser.add_argument("--output", type=Path, default=Path("models/voice_speech"))
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/emostress/voice")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from emostress_ros.inference.packaged import sha256_of
 from emostress_ros.metrics import Score
 from emostress_ros.modalities.voice.pitch import PROSODY_COLUMNS
 from emostress_ros.training.datasets import ravdess
+from emostress_ros.training.voice_export import INPUTS
 from emostress_ros.training.voice_fit import FitOptions
 from emostress_ros.training.voice_net import BANDS, EMBEDDING
 from emostress_ros.training.voice_pretrained import SOURCE
@@ -71,8 +72,8 @@ def write_card(
         "labels": list(ravdess.LABELS),
         "label_map": LABEL_MAP,
         "embedding_dim": EMBEDDING,
-        "inputs": _inputs(),
-        "outputs": _outputs(),
+        "inputs": inputs_of(INPUTS),
+        "outputs": outputs_of(EMBEDDING),
         "calibration": {
             "method": "temperature",
             "temperature": round(temperature, 4),
@@ -104,7 +105,7 @@ def write_card(
         "figures": [_figure(name, score) for name, score in scores.items()],
         "limits": _limits(),
     }
-    _write(folder, card)
+    save_card(folder, card)
 
 
 def update_figures(folder: Path, scores: Mapping[str, Score], temperature: float) -> None:
@@ -130,18 +131,20 @@ def update_figures(folder: Path, scores: Mapping[str, Score], temperature: float
     card["training"]["tried"] = f"{before}; {_TRIED_CALIBRATION}"
     card["figures"] = [_figure(name, score) for name, score in scores.items()]
     card["limits"] = _limits()
-    _write(folder, card)
+    save_card(folder, card)
 
 
 _TEMPERATURE_SLACK = 0.02
 
 
-def _write(folder: Path, card: Mapping[str, Any]) -> None:
+def save_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write ``folder/model.yaml``."""
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=96)
     (folder / "model.yaml").write_text(text, encoding="utf-8")
 
 
-def _inputs() -> list[dict[str, Any]]:
+def inputs_of(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a card's inputs, those of ``names`` alone."""
     inputs = {
         "waveform": (["N", "S"], "mono at 16 kHz, one stretch of speech of 0.3 to 30 s with 0.1 s "
                      "around it; mean and level are normalised inside the model"),
@@ -153,13 +156,15 @@ def _inputs() -> list[dict[str, Any]]:
     return [
         {"name": name, "dtype": "float32", "shape": shape, "preprocessing": text}
         for name, (shape, text) in inputs.items()
+        if name in names
     ]
 
 
-def _outputs() -> list[dict[str, Any]]:
+def outputs_of(width: int) -> list[dict[str, Any]]:
+    """Return a card's outputs; the embedding has ``width`` numbers."""
     return [
-        {"name": "embedding", "dtype": "float32", "shape": ["N", EMBEDDING],
-         "meaning": "hidden units of the four heads"},
+        {"name": "embedding", "dtype": "float32", "shape": ["N", width],
+         "meaning": "hidden units under the labels"},
         {"name": "probabilities", "dtype": "float32", "shape": ["N", len(ravdess.LABELS)],
          "meaning": "calibrated probability of each label"},
         {"name": "valence", "dtype": "float32", "shape": ["N"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import scipy.io.wavfile
 
 torch = pytest.importorskip("torch", reason="needs the extra [train]")
 
+from emostress_ros.cli.main import main  # noqa: E402
 from emostress_ros.errors import DatasetError, ParameterError  # noqa: E402
+from emostress_ros.inference.card import ModelCard  # noqa: E402
 from emostress_ros.training.datasets import ravdess, tess  # noqa: E402
 from emostress_ros.training.study import StudyOptions  # noqa: E402
 from emostress_ros.training.voice_lessons import LITERATURE, lessons_of  # noqa: E402
@@ -93,3 +96,28 @@ def test_the_recipe_needs_both_sets(data: Path, tmp_path: Path) -> None:
     (tmp_path / "ravdess").mkdir()
     with pytest.raises(DatasetError, match="learns from ravdess and tess"):
         folder_of_both(tmp_path / "ravdess")
+
+
+@pytest.mark.parametrize("name", ["cnn2d", "cnn_bilstm_attention", "gru"])
+def test_each_network_is_trained_exported_and_scored(
+    data: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture
+) -> None:
+    pytest.importorskip("onnx", reason="needs the extra [train]")
+    folder = tmp_path / name
+    words = f"--data {data} --output {folder} --cache {data / 'kept'} --variants 0 --share 0.1"
+    assert main(["train", "voice", "--arch", name, *words.split(), "--no-progress"]) == 0
+    card = ModelCard.load(folder)
+    assert card.measured[0].persons == 2
+    log = (folder / "training.csv").read_text().splitlines()
+    assert log[0] == "epoch,training_loss,uar" and len(log) >= 2
+    assert (folder / "training.png").stat().st_size > 5_000
+    capsys.readouterr()
+    some = data / "ravdess" / "Actor_09"
+    assert main(["score", "voice", "ravdess", str(some), "--model", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 16
+
+
+def test_an_unknown_architecture_is_told(data: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "voice", "--arch", "rnn", "--data", str(data), "--output", "x"])
+    assert "cnn_bilstm_attention" in capsys.readouterr().err
