@@ -31,7 +31,14 @@ from emostress_ros.modalities.physiology import (
     PhysiologyPipeline,
 )
 from emostress_ros.modalities.physiology.frontend import Views
-from emostress_ros.person.adaptation import Adaptation, Prior, adapt, logits_of
+from emostress_ros.person.adaptation import (
+    Adaptation,
+    Prior,
+    RestPopulation,
+    adapt,
+    adapt_rest,
+    logits_of,
+)
 from emostress_ros.training.datasets.empatica import read_e4
 from emostress_ros.training.datasets.wearable_stress import REST_S, Segment, label_windows
 from emostress_ros.training.physiology_data import play
@@ -218,9 +225,9 @@ def write_personal(
     Returns:
         what is known of the adaptation: windows, and how it does left-one-out.
     """
-    fitted = adapt(windows.logits, windows.stress, windows.embeddings, method=method, prior=prior)
     base = ModelCard.load(model)
     base.check_weights()
+    fitted = _fitted(base, windows, method, prior)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(base.file, folder / base.file.name)
     facts = {"base": base.identifier, **_facts(windows, method, prior)}
@@ -228,6 +235,19 @@ def write_personal(
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100)
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
     return facts
+
+
+def _fitted(base: ModelCard, windows: OwnWindows, method: str, prior: Prior | None) -> Adaptation:
+    """By the labels; of windows at rest alone, by how far they lie from other people's."""
+    if windows.stress.any():
+        return adapt(windows.logits, windows.stress, windows.embeddings, method=method, prior=prior)
+    population = base.extra.get("rest_population")
+    if population is None:
+        raise ParameterError(
+            f"{base.name}: its card does not tell of people at rest (extra.rest_population), so "
+            "resting windows alone say nothing: label stressed ones, too"
+        )
+    return adapt_rest(windows.logits, RestPopulation.from_dict(population))
 
 
 def _changed(

@@ -8,13 +8,15 @@ the embedding is added:
 
 All of it is drawn towards "as it was" by a quadratic penalty (a Gaussian prior; maximum a
 posteriori, as in Chelba and Acero, "Adaptation of maximum entropy capitalizer", Computer Speech and
-Language 2006), so that one window changes little and twenty change what they can. Resting windows
-alone are windows of one class: they move the shift.
+Language 2006), so that one window changes little and twenty change what they can.
+
+Resting windows alone cannot be fitted so: they are of one class, and would teach the model to say
+that class for ever. They tell how far the person's rest lies from other people's (`adapt_rest`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,8 @@ from emostress_ros.errors import ParameterError, SignalError
 
 CALIBRATION, HEAD = "calibration", "head"
 METHODS = (CALIBRATION, HEAD)
+REST_SHARE = 0.25
+"""How much of a rest's distance is taken off: the stressed windows follow the rest only in part."""
 _FORMAT = 1
 _TINY = 1e-9
 
@@ -43,7 +47,7 @@ class Prior:
     """
 
     scale: float = 10.0
-    shift: float = 1.0
+    shift: float = 3.0
     weights: float = 100.0
 
     def __post_init__(self) -> None:
@@ -60,7 +64,7 @@ class Adaptation:
         scale: factor of the logits, above 0.
         shift: shape (K,).
         weights: shape (D, K) on the embedding; (0, K): the embedding is not looked at.
-        windows: shape (K,), how many windows of each class it was made from.
+        windows: shape (K,), how many windows of each class it was made from; rest is the first.
     """
 
     scale: float
@@ -74,11 +78,7 @@ class Adaptation:
         return HEAD if len(self.weights) else CALIBRATION
 
     def apply(self, logits: npt.ArrayLike, embeddings: npt.ArrayLike | None = None) -> Array:
-        """Corrected logits.
-
-        Args:
-            logits: shape (N, K).
-            embeddings: shape (N, D); needed when the head was adapted.
+        """Corrected logits of (N, K) and, when the head was adapted, embeddings (N, D).
 
         Raises:
             SignalError: another number of classes or dimensions.
@@ -115,11 +115,7 @@ class Adaptation:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Adaptation:
-        """The adaptation that `to_dict` wrote.
-
-        Raises:
-            SignalError: another format, a missing key, or numbers that do not fit.
-        """
+        """The adaptation that `to_dict` wrote; SignalError where it did not."""
         if not isinstance(values, Mapping) or values.get("format") != _FORMAT:
             raise SignalError(f"need an adaptation of format {_FORMAT}; got {values!r:.80}")
         try:
@@ -133,6 +129,85 @@ class Adaptation:
         if not sound or len(shift) < 2 or windows.shape != shift.shape:
             raise SignalError("an adaptation needs a scale above 0 and finite numbers that fit")
         return cls(scale, shift, weights, windows)
+
+
+@dataclass(frozen=True)
+class RestPopulation:
+    """What a model says of other people at rest.
+
+    Attributes:
+        mean: shape (K,), of the logits.
+        between: variance of the people's means, summed over classes, at least 0.
+        within: variance of one person's windows, summed over classes, above 0.
+    """
+
+    mean: Array
+    between: float
+    within: float
+
+    @classmethod
+    def measured(cls, people: Sequence[npt.ArrayLike]) -> RestPopulation:
+        """From each person's logits at rest, (n, K) with at least two windows.
+
+        Raises:
+            SignalError: fewer than two people with two windows.
+        """
+        rows = [_rows(person, "logits") for person in people]
+        rows = [own for own in rows if len(own) > 1]
+        if len(rows) < 2:
+            raise SignalError(f"need two windows of rest of two people; got {len(rows)} people")
+        means = np.array([own.mean(axis=0) for own in rows])
+        within = float(np.mean([own.var(axis=0, ddof=1).sum() for own in rows]))
+        # What the windows' own noise adds to the spread of the means is not the people's.
+        noise = within * float(np.mean([1.0 / len(own) for own in rows]))
+        between = max(0.0, float(means.var(axis=0, ddof=1).sum()) - noise)
+        return cls(means.mean(axis=0), between, max(within, _TINY))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a card."""
+        mean = [round(float(value), 4) for value in self.mean]
+        return {"mean": mean, "between": round(self.between, 4), "within": round(self.within, 4)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RestPopulation:
+        """What `to_dict` wrote; SignalError where it did not."""
+        try:
+            mean = np.asarray(values["mean"], np.float64)
+            between, within = float(values["between"]), float(values["within"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SignalError(f"a population at rest lacks or misstates {error}") from error
+        if mean.ndim != 1 or not np.isfinite(mean).all() or between < 0.0 or within <= 0.0:
+            raise SignalError("a population at rest needs finite means and variances above 0")
+        return cls(mean, between, within)
+
+
+def adapt_rest(
+    logits: npt.ArrayLike, population: RestPopulation, share: float = REST_SHARE
+) -> Adaptation:
+    """Shift a person's logits by how far their rest lies from other people's.
+
+    The person's mean is drawn towards the population's as far as its windows are few and noisy
+    (the empirical-Bayes estimate of a random intercept; Laird and Ware, Biometrics 1982).
+
+    Args:
+        logits: shape (N, K), of resting windows.
+        population: other people's.
+        share: of the distance that is taken off, [0, 1].
+
+    Raises:
+        SignalError: no window, NaN, or another number of classes.
+        ParameterError: a share outside [0, 1].
+    """
+    rows = _rows(logits, "logits")
+    if not 0.0 <= share <= 1.0:
+        raise ParameterError(f"share must lie in [0, 1]; got {share}")
+    if len(rows) == 0 or rows.shape[1] != len(population.mean):
+        raise SignalError(f"need windows with {len(population.mean)} logits; got {rows.shape}")
+    trusted = len(rows) * population.between / (len(rows) * population.between + population.within)
+    shift = -share * trusted * (rows.mean(axis=0) - population.mean)
+    windows = np.zeros(rows.shape[1], np.int64)
+    windows[0] = len(rows)
+    return Adaptation(1.0, shift, np.zeros((0, rows.shape[1])), windows)
 
 
 def logits_of(probability: npt.ArrayLike) -> Array:

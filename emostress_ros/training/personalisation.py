@@ -7,19 +7,32 @@ is repeated with other draws, and averaged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.metrics import bootstrap_interval
-from emostress_ros.person.adaptation import CALIBRATION, HEAD, Adaptation, Prior, adapt, logits_of
+from emostress_ros.person.adaptation import (
+    CALIBRATION,
+    HEAD,
+    Prior,
+    RestPopulation,
+    adapt,
+    adapt_rest,
+    logits_of,
+)
 from emostress_ros.training.physiology_boost import BlendSettings
 from emostress_ros.training.physiology_data import SubjectFeatures
 from emostress_ros.training.physiology_fit import Array, scaled_by, sigmoid, subject_folds
-from emostress_ros.training.physiology_judge import FOLDS, calibrate, judge_unseen
+from emostress_ros.training.physiology_judge import (
+    FOLDS,
+    calibrate,
+    judge_unseen,
+    population_at_rest,
+)
 from emostress_ros.training.physiology_table import TRAIN_EVERY_S
 from emostress_ros.training.physiology_variants import Variant, windows
 
@@ -42,11 +55,13 @@ class Answers:
         logit: shape (n,), calibrated on other people.
         embedding: shape (n, D).
         stress: shape (n,), 0 or 1.
+        population: what the model says of other people at rest.
     """
 
     logit: Array
     embedding: Array
     stress: npt.NDArray[np.int64]
+    population: RestPopulation
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,7 @@ def unseen_answers(
                 raw[person] / temperature + shift,
                 scaling.standardise(judged.test[person].features),
                 judged.test[person].stress,
+                population_at_rest(judged.test, {p: judged.logits[p] for p in others}),
             )
     return {person: found[person] for person in raw}
 
@@ -134,11 +150,13 @@ def personalised(answers: Answers, given: npt.NDArray[np.int64], way: str, prior
     """Logits of all windows after an adaptation on those given; as they were for none."""
     if len(given) == 0:
         return answers.logit
-    method = HEAD if way == HEAD else CALIBRATION
     both = logits_of(sigmoid(answers.logit))
-    fitted: Adaptation = adapt(
-        both[given], answers.stress[given], answers.embedding[given], method=method, prior=prior
-    )
+    if way == RESTING:
+        fitted = adapt_rest(both[given], answers.population)
+    else:
+        fitted = adapt(
+            both[given], answers.stress[given], answers.embedding[given], method=way, prior=prior
+        )
     rows = fitted.apply(both, answers.embedding)
     return rows[:, 1] - rows[:, 0]
 
@@ -148,7 +166,7 @@ def gains(
     model: str,
     *,
     ways: Sequence[str] = tuple(WAYS),
-    priors: Callable[[str], Prior] = lambda way: Prior(),
+    prior: Prior | None = None,
     draws: int = 20,
     seed: int = 0,
 ) -> Iterator[Gain]:
@@ -158,7 +176,7 @@ def gains(
         everyone: person to answers.
         model: whose recipe, for the record.
         ways: of `WAYS`.
-        priors: way to prior.
+        prior: of the labelled ways.
         draws: how often windows are drawn.
         seed: of the draws.
     """
@@ -166,7 +184,7 @@ def gains(
         own = {p: a for p, a in everyone.items() if p.startswith(f"{dataset}/")}
         for way in ways:
             table = np.stack(
-                [_person(answers, way, priors(way), draws, seed + i)
+                [_person(answers, way, prior or Prior(), draws, seed + i)
                  for i, answers in enumerate(own.values())]
             )  # fmt: skip
             for number, count in enumerate(COUNTS):
@@ -209,8 +227,3 @@ def _gain(dataset: str, model: str, way: str, count: int, rows: Array, before: A
         {name: interval(rows[:, k]) for k, name in enumerate(FIGURES)},
         {name: interval(rows[:, k] - before[:, k]) for k, name in enumerate(FIGURES)},
     )  # fmt: skip
-
-
-def chosen_prior(way: str) -> Prior:
-    """The prior of each way; see `docs/studies/personalisation.md` for how it was chosen."""
-    return Prior() if way != RESTING else replace(Prior(), shift=1.0)

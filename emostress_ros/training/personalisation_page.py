@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from emostress_ros.modalities.physiology import PhysiologyConfig
-from emostress_ros.person.adaptation import Prior
+from emostress_ros.person.adaptation import REST_SHARE, Prior
 from emostress_ros.training.datasets import stress_predict, wesad
 from emostress_ros.training.personalisation import COUNTS, WAYS, Gain, gains, unseen_answers
 from emostress_ros.training.physiology_data import all_features
@@ -74,7 +74,10 @@ def _parts(found: Sequence[Gain], draws: int, command: str) -> Iterator[str]:
         "persons, with an asterisk where that of the *difference* to no window excludes 0. The "
         "windows come from the same session as those scored: what another day gives is not known. "
         f"Priors (penalties): scale {prior.scale:g}, shift {prior.shift:g}, weights "
-        f"{prior.weights:g}, chosen on these people from a coarse grid."
+        f"{prior.weights:g}; of a rest's distance to other people's {REST_SHARE:.0%} is taken off. "
+        "These four numbers were chosen on these people from a coarse grid. Rests are "
+        "compared with those of both sets together, so part of what resting windows give on WESAD "
+        "is owed to the set and not to the person."
     )
     for model in dict.fromkeys(gain.model for gain in found):
         yield f"## `{model}`"

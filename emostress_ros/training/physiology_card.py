@@ -12,7 +12,7 @@ import yaml
 
 from emostress_ros.metrics import Score
 from emostress_ros.training.datasets import stress_predict, wesad
-from emostress_ros.training.physiology_judge import Judged
+from emostress_ros.training.physiology_judge import Judged, population_at_rest
 
 VERSION = "1.1.0"
 _DATA = {
@@ -125,6 +125,9 @@ def _card(facts: CardFacts, folder: Path) -> dict[str, Any]:
         "limits": _LIMITS,
         "extra": {
             "views": {view: list(names) for view, names in facts.views.items()},
+            "rest_population": population_at_rest(
+                facts.judged.test, facts.judged.logits
+            ).to_dict(),
             "onnx_difference": float(f"{facts.difference:.1e}"),
         },
     }  # fmt: skip

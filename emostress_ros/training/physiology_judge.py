@@ -18,6 +18,7 @@ import numpy as np
 
 from emostress_ros.metrics import Score, score_predictions
 from emostress_ros.modalities.physiology import PhysiologyConfig
+from emostress_ros.person.adaptation import RestPopulation, logits_of
 from emostress_ros.training.datasets.splits import RANDOM, check_disjoint, random_split
 from emostress_ros.training.physiology_architectures import ARCHITECTURES, Task
 from emostress_ros.training.physiology_boost import BlendSettings, fit_blend
@@ -139,6 +140,13 @@ def calibrate(test: Mapping[str, Windows], logits: Mapping[str, Array]) -> tuple
     stress = np.concatenate([test[key].stress for key in keys])
     return fit_temperature(
         np.concatenate([logits[key] for key in keys]), stress, weights * len(weights)
+    )
+
+
+def population_at_rest(test: Mapping[str, Windows], logits: Mapping[str, Array]) -> RestPopulation:
+    """What a model says of unstressed people it never saw, from calibrated logits."""
+    return RestPopulation.measured(
+        [logits_of(sigmoid(logit[test[person].stress == 0])) for person, logit in logits.items()]
     )
 
 

@@ -15,7 +15,9 @@ from emostress_ros.person.adaptation import (
     HEAD,
     Adaptation,
     Prior,
+    RestPopulation,
     adapt,
+    adapt_rest,
     logits_of,
 )
 
@@ -58,13 +60,23 @@ def test_one_window_changes_less_than_many() -> None:
     assert changes[0] < changes[1] < changes[2]
 
 
-def test_resting_windows_alone_lower_the_alarm_but_not_the_scale() -> None:
-    alarmed = logits_of(np.full(5, 0.8))
-    fitted = adapt(alarmed, np.zeros(5, int))
-    after = softmax(fitted.apply(alarmed))[:, 1]
-    assert (after < 0.6).all()
-    assert fitted.scale == pytest.approx(1.0, abs=1e-3)
-    assert fitted.windows.tolist() == [5, 0]
+def test_a_rest_is_moved_towards_other_people_s_the_more_windows_there_are() -> None:
+    rng = np.random.default_rng(0)
+    others = [logits_of(1 / (1 + np.exp(-rng.normal(level, 1.0, 30)))) for level in (-4, -2, 0)]
+    population = RestPopulation.from_dict(RestPopulation.measured(others).to_dict())
+    assert population.between == pytest.approx(4.0, rel=0.4)
+    assert population.within == pytest.approx(1.0, rel=0.3)
+    alarmed, calm = logits_of(np.full(20, 0.8)), logits_of(np.full(20, 0.01))
+    after = [softmax(adapt_rest(alarmed[:n], population).apply(alarmed))[0, 1] for n in (1, 5, 20)]
+    assert 0.8 > after[0] > after[1] > after[2] > 0.5
+    assert softmax(adapt_rest(calm, population).apply(calm))[0, 1] > 0.01
+    assert adapt_rest(alarmed, population).windows.tolist() == [20, 0]
+    alike = RestPopulation(population.mean, 0.0, 1.0)
+    assert np.allclose(adapt_rest(alarmed, alike).apply(alarmed), alarmed)
+
+
+def test_one_resting_window_does_not_change_how_sure_the_model_is() -> None:
+    assert adapt(logits_of([0.8]), [0]).scale == pytest.approx(1.0, abs=1e-3)
 
 
 @settings(max_examples=40, deadline=None)
@@ -116,5 +128,9 @@ def test_what_does_not_fit_is_named() -> None:
         head.apply(np.zeros((1, 3)))
     with pytest.raises(SignalError, match="format"):
         Adaptation.from_dict({"format": 9})
+    with pytest.raises(SignalError, match="two people"):
+        RestPopulation.measured([logits])
+    with pytest.raises(SignalError, match="lacks"):
+        RestPopulation.from_dict({"mean": [0.0, 1.0]})
     with pytest.raises(SignalError, match="lacks"):
         Adaptation.from_dict({"format": 1, "scale": 1.0, "shift": [0.0, 0.0]})
