@@ -28,8 +28,9 @@ section { padding:6px 20px 18px; margin:14px 0 }
   margin:12px 0 } .aid { border-left-color:var(--accent); background:#eef4fb }
 img { width:100%; height:auto; display:block } table { border-collapse:collapse; width:100% }
 th,td { text-align:left; padding:5px 12px 5px 0; border-bottom:1px solid var(--line);
-  font-size:14px } th { color:var(--dim); font-weight:600 } td.n,th.n { text-align:right;
-  font-variant-numeric:tabular-nums } .two { display:grid; gap:0 40px;
+  font-size:14px } th { color:var(--dim); font-weight:600 }
+td.n,th.n { text-align:right; white-space:nowrap; font-variant-numeric:tabular-nums }
+.two { display:grid; gap:0 40px;
   grid-template-columns:repeat(auto-fit,minmax(330px,1fr)); margin-bottom:12px }
 nav a { margin-right:14px; color:var(--accent); text-decoration:none; font-size:14px }
 code { font-size:13px } .scroll { overflow-x:auto }

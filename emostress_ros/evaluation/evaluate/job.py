@@ -141,18 +141,19 @@ class _Work:
         began = time.perf_counter()
         hearing = self._hear(self.routes, self.rests)
         merged = playback.merge(hearing.heard)
-        played = play(merged, self.fusion, self.info.end_ns)
+        played = play(merged, self.fusion, self.info.end_ns, self.rests)
         self.main_s = time.perf_counter() - began
         asked = self._moments()
         runs = {ALL: self._answers(played.states, asked)}
         heard = playback.owned(merged, played.owners, self.fusion.default_person)
         for name, tried in self._tries(hearing, heard):
-            runs[name] = self._fused(tried, asked)
+            runs[name] = self._fused(tried, asked, self.rests)
         if self.rests:
-            runs[WITHOUT_REST] = self._fused(self._again(hearing, "physiology", None, ()), asked)
+            unread = self._again(hearing, "physiology", None, ())
+            runs[WITHOUT_REST] = self._fused(unread, asked, ())
         for sense, level in corruptions:
             spoilt = self._again(hearing, sense, Corruption(level, self.settings.seed), self.rests)
-            runs[f"noise:{sense}:{level}"] = self._fused(spoilt, asked)
+            runs[f"noise:{sense}:{level}"] = self._fused(spoilt, asked, self.rests)
         return self._result(hearing, played, asked, runs)
 
     def _rests(self) -> list[Rest]:
@@ -210,6 +211,8 @@ class _Work:
     ) -> list[Heard]:
         """All embeddings, those of one sense made anew."""
         chosen = [route for route in self.routes if MODALITY_OF[route.role] == sense]
+        if not chosen:
+            return playback.merge(hearing.heard)
         anew = self._hear(chosen, rests, corruption).heard
         return playback.merge({**hearing.heard, **anew})
 
@@ -226,8 +229,9 @@ class _Work:
             for offset_ms in self.settings.offsets_ms:
                 yield f"offset:{offset_ms}", playback.shifted(heard, "voice", offset_ms)
 
-    def _fused(self, heard: Sequence[Heard], asked: Moments) -> Answers:
-        return self._answers(play(heard, self.fusion, self.info.end_ns).states, asked)
+    def _fused(self, heard: Sequence[Heard], asked: Moments, rests: Sequence[Rest]) -> Answers:
+        played = play(heard, self.fusion, self.info.end_ns, rests)
+        return self._answers(played.states, asked)
 
     def _answers(self, states: States, asked: Moments) -> Answers:
         return answers(states, asked, max(HOLD_S, 2.5 / self.fusion.rate_hz))

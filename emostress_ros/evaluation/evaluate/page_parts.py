@@ -11,8 +11,9 @@ from emostress_ros.evaluation.html import table
 
 Summary = Mapping[str, Any]
 PERSONS_NOTE = (
-    '<p class="dim">Intervals: 95 %, bootstrap over that person\'s labelled stretches; none where '
-    "there are fewer than two. The dotted line is chance.</p>"
+    '<p class="dim">Intervals: 95 %, bootstrap over blocks of a minute of that person\'s labelled '
+    "recording; they say how sure the figure of this recording is, not how the next person will "
+    "fare. The dotted line is chance.</p>"
 )
 ABLATION_NOTE = (
     '<p class="dim">Who is who was settled once, with every sense; then the fusion was given the '

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from emostress_ros.affect import NANOSECONDS
-from emostress_ros.evaluation.evaluate.senses import Heard
+from emostress_ros.evaluation.evaluate.senses import Heard, Rest
 from emostress_ros.evaluation.evaluate.states import States, StatesBuilder
 from emostress_ros.fusion import FusionConfig, FusionPipeline
 
@@ -35,7 +35,9 @@ def merge(heard: Mapping[str, Sequence[Heard]]) -> list[Heard]:
     return list(heapq.merge(*heard.values(), key=lambda item: item.arrival_ns))
 
 
-def play(heard: Iterable[Heard], config: FusionConfig, end_ns: int) -> Played:
+def play(
+    heard: Iterable[Heard], config: FusionConfig, end_ns: int, rests: Sequence[Rest] = ()
+) -> Played:
     """Give embeddings to a fresh fusion and collect its states.
 
     Between arrivals the fusion is asked as often as its node's timer asks, so that a deadline is
@@ -45,14 +47,18 @@ def play(heard: Iterable[Heard], config: FusionConfig, end_ns: int) -> Played:
         heard: in the order of arrival.
         config: of the fusion.
         end_ns: when the bag ends.
+        rests: when people rest, for what the fusion reads against a rest (face and voice).
     """
     pipeline = FusionPipeline(config)
     builder = StatesBuilder(config.modalities)
     owners: list[str | None] = []
     tick_ns = _tick_ns(config)
     next_ns = 0
+    waiting = sorted(rests, key=lambda rest: rest.start_ns)
 
     def ask(now_ns: int) -> None:
+        while waiting and waiting[0].start_ns <= now_ns and pipeline.people:
+            _begin_rest(pipeline, waiting.pop(0))
         for affect in pipeline.advance(now_ns):
             builder.add(now_ns, affect)
 
@@ -69,6 +75,12 @@ def play(heard: Iterable[Heard], config: FusionConfig, end_ns: int) -> Played:
         ask(next_ns)
         next_ns += tick_ns
     return Played(builder.build(), owners, Counter(pipeline.counts))
+
+
+def _begin_rest(pipeline: FusionPipeline, rest: Rest) -> None:
+    people = [rest.person] if rest.person in pipeline.people else pipeline.people
+    for person in people:
+        pipeline.start_baseline(person, rest.duration_s)
 
 
 def owned(heard: Sequence[Heard], owners: Sequence[str | None], default: str) -> list[Heard]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from emostress_ros import __version__
+from emostress_ros.affect import NANOSECONDS
 from emostress_ros.evaluation.evaluate.figures import (
     Items,
     all_figures,
@@ -22,6 +23,7 @@ from emostress_ros.evaluation.evaluate.settings import Settings
 
 FORMAT = 1
 _DIGITS = 6
+_BLOCK_NS = 60 * NANOSECONDS
 _PERCENTILES = (50, 90, 99)
 _BRIEF = (
     "labelled", "answered", "coverage", "n", "accuracy", "uar", "macro_f1", "f1", "auroc", "ccc",
@@ -89,11 +91,10 @@ def pooled(results: Sequence[BagResult], run: str, cluster: str = "person") -> I
     Args:
         results: of bags that have the run.
         run: its name.
-        cluster: what the bootstrap draws: a `person`, or a `label` with all its moments.
+        cluster: what the bootstrap draws: a `person`, or a `block` of a minute of one label.
     """
     moments, answers = [x.moments for x in results], [x.runs[run] for x in results]
     people = np.concatenate([person_names(x) for x in results])
-    labels = [np.char.add(f"{x.name} ", x.moments.label.astype(np.str_)) for x in results]
 
     def joined(columns: Iterable[Any]) -> Any:
         return np.concatenate(list(columns))
@@ -108,8 +109,16 @@ def pooled(results: Sequence[BagResult], run: str, cluster: str = "person") -> I
             {name: joined(x.values[name] for x in answers) for name in answers[0].values},
             joined(x.level for x in answers), joined(x.weight for x in answers),
         ),
-        people if cluster == "person" else joined(labels),
+        people if cluster == "person" else joined(_blocks(x) for x in results),
     )  # fmt: skip
+
+
+def _blocks(result: BagResult) -> np.ndarray:
+    """(N,) names of stretches of a minute, each within one label of one bag (Künsch 1989)."""
+    moments = result.moments
+    minute = (moments.at_ns - result.facts["zero_ns"]) // _BLOCK_NS
+    joined = moments.label * 10_000_000 + minute
+    return np.char.add(f"{result.name} ", joined.astype(np.str_))
 
 
 def brief(items: Items) -> dict[str, Any]:
@@ -131,8 +140,8 @@ def _runs(results: Sequence[BagResult], prefix: str) -> list[str]:
 
 
 def _persons(results: Sequence[BagResult]) -> list[dict[str, Any]]:
-    """Figures of each person; intervals over that person's labelled stretches."""
-    items = pooled(results, ALL, cluster="label")
+    """Figures of each person; intervals over blocks of a minute, as near moments agree."""
+    items = pooled(results, ALL, cluster="block")
     found = []
     for person in sorted(set(items.moments.person.tolist())):
         own = items.chosen(items.moments.person == person)
@@ -142,7 +151,7 @@ def _persons(results: Sequence[BagResult]) -> list[dict[str, Any]]:
             **brief(own),
         }
         stress = stress_figures(own, curves=True)
-        if stress and "stress" in entry and "ci95" in stress:
+        if stress and "ci95" in stress:
             entry["stress"]["ci95"] = stress["ci95"]
         onset = [x for r in results for x in r.facts["onsets"] if (x["person"] or r.name) == person]
         entry["onset"] = _onset(onset)
