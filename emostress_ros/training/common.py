@@ -134,6 +134,36 @@ def load_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str,
     return state
 
 
+def go_on(
+    path: Path, net: nn.Module, optimiser: torch.optim.Optimizer, options: Mapping[str, Any]
+) -> int:
+    """Put a training back to where its checkpoint was written.
+
+    Args:
+        path: checkpoint with ``net``, ``optimiser``, ``options`` and ``epoch`` (the last whole
+            one); where there is none, nothing happens.
+        net: gets its weights.
+        optimiser: gets its state, where the checkpoint has one.
+        options: of the training that goes on.
+
+    Returns:
+        the first epoch that is left.
+
+    Raises:
+        DatasetError: the checkpoint is of a training with other options.
+    """
+    if not path.is_file():
+        return 0
+    state = load_checkpoint(path)
+    other = [key for key, value in options.items() if state["options"].get(key) != value]
+    if other:
+        raise DatasetError(f"{path} is of a training with another {', '.join(other)}")
+    net.load_state_dict(state["net"])
+    if "optimiser" in state:
+        optimiser.load_state_dict(state["optimiser"])
+    return int(state["epoch"]) + 1
+
+
 class Workers:
     """The processes that train one network together, as ``torchrun`` starts them.
 

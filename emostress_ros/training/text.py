@@ -83,7 +83,7 @@ def _finetuned(corpora: Corpora, pretrained: Pretrained, options: argparse.Names
     if options.reuse:
         net = finetuning.load_checkpoint(encoder, run)
     else:
-        net = finetuning.finetune(encoder, corpora, train, run, settings)
+        net = finetuning.finetune(encoder, corpora, train, run, settings, resume=options.resume)
     logits = {name: finetuning.predict(net, ids) for name, ids in held_out.items()}
     state = {name: value.numpy() for name, value in net.encoder.state_dict().items()}
     used = [name for name in finetuning.heads_taught(tuple(corpora.train)) if name != "original"]
@@ -198,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, default=1, help="threads of torch")
     add("--seed", type=int, default=0)
     add("--version", default="1.0.0", help="version written to the card")
+    add("--resume", action="store_true", help="go on after the last whole epoch in --run")
     add("--reuse", action="store_true", help="export the finished checkpoint in --run")
     return parser
 

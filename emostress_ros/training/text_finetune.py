@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from emostress_ros.modalities.text.tokenizer import pad
+from emostress_ros.training.common import go_on, save_checkpoint, seed_everything
 from emostress_ros.training.common import load_checkpoint as read_checkpoint
-from emostress_ros.training.common import save_checkpoint, seed_everything
 from emostress_ros.training.text_data import Corpora, length_buckets
 from emostress_ros.training.text_encoder import Bert
 from emostress_ros.training.text_export import Linear
@@ -94,8 +94,9 @@ Tokens = dict[str, list[list[int]]]
 
 
 def finetune(
-    encoder: Bert, corpora: Corpora, tokens: Tokens, out: Path, options: FinetuneOptions
-) -> TextNet:
+    encoder: Bert, corpora: Corpora, tokens: Tokens, out: Path, options: FinetuneOptions,
+    *, resume: bool = False,
+) -> TextNet:  # fmt: skip
     """Train from a pretrained encoder; see :func:`train`.
 
     Args:
@@ -104,10 +105,10 @@ def finetune(
         tokens: token ids of every training text, by set.
         out: folder of the checkpoint.
         options: settings.
+        resume: go on after the last whole epoch of the checkpoint in ``out``.
     """
     generator = seed_everything(options.seed)
-    net = TextNet(encoder)
-    return train(net, corpora, tokens, out, options, generator)
+    return train(TextNet(encoder), corpora, tokens, out, options, generator, resume=resume)
 
 
 def train(
@@ -117,15 +118,19 @@ def train(
     out: Path,
     options: FinetuneOptions,
     generator: np.random.Generator,
+    *,
+    resume: bool = False,
 ) -> TextNet:
     """Train a network on, from the weights that it has; write ``net.pt`` and ``log.jsonl``."""
     if options.frozen_layers:
         net.encoder.freeze(options.frozen_layers)
     optimiser = _optimiser(net, options)
     plans = [_plan(corpora, tokens, options, generator) for _ in range(options.epochs)]
-    total, step, started = sum(len(plan) for plan in plans), 0, time.monotonic()
+    first = go_on(out / "net.pt", net, optimiser, asdict(options)) if resume else 0
+    total, step = sum(map(len, plans)), sum(map(len, plans[:first]))
+    started = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    for epoch, plan in enumerate(plans):
+    for epoch, plan in list(enumerate(plans))[first:]:
         running: dict[str, list[float]] = {}
         for name, index in plan:
             spent = (time.monotonic() - started) / (60.0 * options.max_minutes)
@@ -139,6 +144,8 @@ def train(
                 seconds = round(time.monotonic() - started)
                 _log(out, {"step": step, "of": total, "epoch": epoch, "seconds": seconds}, running)
         state = {"net": net.state_dict(), "options": asdict(options), "epoch": epoch}
+        if epoch + 1 < options.epochs:  # three times the size, and only to go on with
+            state["optimiser"] = optimiser.state_dict()
         save_checkpoint(out / "net.pt", state)
     return net.eval()
 

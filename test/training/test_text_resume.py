@@ -1,0 +1,64 @@
+"""A fine-tuning that was interrupted goes on after its last whole epoch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from emostress_ros.errors import DatasetError  # noqa: E402
+from emostress_ros.training import text_finetune as finetuning  # noqa: E402
+from emostress_ros.training.datasets.labelled_text import Row, assemble  # noqa: E402
+from emostress_ros.training.text_data import Corpora  # noqa: E402
+from emostress_ros.training.text_encoder import Bert, BertShape  # noqa: E402
+
+SHAPE = BertShape(vocabulary=30, positions=12, width=64, inner=32, layers=1, heads=2)
+OPTIONS = finetuning.FinetuneOptions(
+    epochs=2, batch=8, long_batch=8, frozen_layers=0, bfloat16=False
+)
+
+
+@pytest.fixture
+def stress() -> tuple[Corpora, dict[str, list[list[int]]]]:
+    """Twenty-four texts, stressed where they repeat a token."""
+    classes = np.arange(24) % 2
+    rows = [Row(str(c), (int(c),), f"p{i}", "train") for i, c in enumerate(classes)]
+    tokens = [[1, 10 + int(c), 10 + int(c), 2] for c in classes]
+    return Corpora({"dreaddit": assemble("dreaddit", ["0", "1"], rows, {})}, {}), {
+        "dreaddit": tokens
+    }
+
+
+def test_it_goes_on_where_it_stopped(
+    stress: tuple[Corpora, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = finetuning.save_checkpoint
+
+    def broken(path: Path, state: Any) -> None:
+        save(path, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(finetuning, "save_checkpoint", broken)
+        with pytest.raises(KeyboardInterrupt):
+            finetuning.finetune(Bert(SHAPE), *stress, tmp_path, OPTIONS)
+    assert not (tmp_path / "log.jsonl").is_file()  # the log comes at the end of so short a run
+    finetuning.finetune(Bert(SHAPE), *stress, tmp_path, OPTIONS, resume=True)
+    (last,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert (last["step"], last["of"], last["epoch"]) == (6, 6, 1)
+    before = (tmp_path / "net.pt").read_bytes()
+    finetuning.finetune(Bert(SHAPE), *stress, tmp_path, OPTIONS, resume=True)
+    assert (tmp_path / "net.pt").read_bytes() == before  # nothing was left to do
+
+
+def test_another_training_is_not_gone_on_with(stress: tuple[Corpora, Any], tmp_path: Path) -> None:
+    finetuning.finetune(Bert(SHAPE), *stress, tmp_path, replace(OPTIONS, epochs=1))
+    with pytest.raises(DatasetError, match=r"another epochs, seed"):
+        changed = replace(OPTIONS, seed=5)
+        finetuning.finetune(Bert(SHAPE), *stress, tmp_path, changed, resume=True)
