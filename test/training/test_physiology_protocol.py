@@ -1,0 +1,145 @@
+"""Judging stress models on people never seen, and what a person's own windows give."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emostress_ros.errors import ParameterError
+from emostress_ros.modalities.physiology.features import NAMES
+from emostress_ros.training.datasets.wearable_stress import Segment, Subject
+from emostress_ros.training.physiology_data import VIEW_NAMES, SubjectFeatures
+from emostress_ros.training.physiology_variants import VARIANTS, WEARABLES, blend_settings
+
+pytest.importorskip("sklearn", reason="needs the extra [train]")
+
+from emostress_ros.training import physiology_judge
+from emostress_ros.training.personalisation import (
+    CALIBRATION,
+    RESTING,
+    draw,
+    gains,
+    unseen_answers,
+)
+from emostress_ros.training.personalisation_page import write
+from emostress_ros.training.physiology_boost import LINE
+from emostress_ros.training.physiology_judge import judge_across, judge_unseen
+from emostress_ros.training.physiology_protocol import score
+
+REST = VARIANTS[0]
+SETTINGS = replace(
+    blend_settings(REST, argparse.Namespace(ridge=30.0, rounds=5, seeds=1, seed=0)), parts=(LINE,)
+)
+
+
+def person(dataset: str, name: str, seed: int) -> SubjectFeatures:
+    """Half an hour at rest, a quarter stressed, a quarter at rest; each person has an offset."""
+    rng = np.random.default_rng(seed)
+    segments = (Segment("rest", 0, 0, 1800), Segment("test", 1, 1800, 2700),
+                Segment("rest", 0, 2700, 3600))  # fmt: skip
+    end_s = np.arange(60.0, 3600.0, 5.0)
+    stressed = (end_s > 1800) & (end_s <= 2700)
+    views = {}
+    for view in VIEW_NAMES:
+        values = rng.normal(0.0, 1.0, (len(end_s), len(NAMES))).astype(np.float32)
+        values[:, ::5] += stressed[:, None] + rng.normal(0.0, 0.5)
+        views[view] = values
+    subject = Subject(dataset, name, Path(name), segments)
+    return SubjectFeatures(subject, end_s, np.ones(len(end_s)), views)
+
+
+@pytest.fixture(scope="module")
+def people() -> list[SubjectFeatures]:
+    """Four persons of each data set."""
+    sets = ("wesad", "stress_predict")
+    return [person(name, f"S{k}", 10 * i + k) for i, name in enumerate(sets) for k in range(4)]
+
+
+def test_everybody_is_judged_by_a_model_of_others_once(
+    people: list[SubjectFeatures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    fit = physiology_judge.fit_blend
+
+    def watched(training, settings):
+        seen.append({windows.person for windows in training})
+        return fit(training, settings)
+
+    monkeypatch.setattr(physiology_judge, "fit_blend", watched)
+    judged = judge_unseen(REST, people, SETTINGS, keep=tmp_path)
+    assert set(judged.scores) == {"wesad", "stress_predict"}
+    assert judged.scores["wesad"].extra["persons"] == 4
+    assert judged.scores["wesad"].accuracy > 0.8
+    assert len(seen) == 4
+    assert all(len(others) == 6 for others in seen)
+    assert set(WEARABLES) < set(judged.slices["wesad"])
+    whole = judged.scores["wesad"].accuracy
+    assert judged.slices["wesad"]["acceleration only"].accuracy < whole
+    again = judge_unseen(REST, people, SETTINGS, keep=tmp_path)
+    assert len(seen) == 4  # what was kept is not made again
+    assert again.scores["wesad"].to_json_dict() == judged.scores["wesad"].to_json_dict()
+
+
+def test_across_data_sets_nothing_of_the_one_judged_is_learned(
+    people: list[SubjectFeatures], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[str] = []
+    fit = physiology_judge.fit_blend
+
+    def watched(training, settings):
+        learned.extend(windows.person for windows in training)
+        return fit(training, settings)
+
+    monkeypatch.setattr(physiology_judge, "fit_blend", watched)
+    found = judge_across(REST, people, SETTINGS, "wesad")
+    assert learned
+    assert all(name.startswith("stress_predict/") for name in learned)
+    assert found.extra["persons"] == 4
+
+
+def test_windows_given_are_never_scored_and_five_know_both_kinds() -> None:
+    stress = np.array([0] * 30 + [1] * 10)
+    for seed in range(20):
+        given, scored = draw(stress, 20, CALIBRATION, np.random.default_rng(seed))
+        assert not set(given) & set(scored)
+        assert len(given) == 20
+        assert set(stress[given[:5]]) == {0, 1}
+        assert min(np.bincount(stress[scored])) >= 2
+        resting, _ = draw(stress, 20, RESTING, np.random.default_rng(seed))
+        assert not stress[resting].any()
+
+
+def test_the_study_of_own_windows_says_what_they_give(
+    people: list[SubjectFeatures], tmp_path: Path
+) -> None:
+    answers = unseen_answers(REST, people, SETTINGS)
+    assert all(np.isfinite(own.logit).all() for own in answers.values())
+    found = list(gains(answers, REST.name, draws=2))
+    none = [gain for gain in found if gain.count == 0]
+    assert all(gain.change["uar"] == (0.0, 0.0) for gain in none)
+    head = {g.count: g for g in found if (g.dataset, g.way) == ("wesad", "head")}
+    assert head[20].figures["log_loss"] < head[0].figures["log_loss"]
+    page = write(found, tmp_path, draws=2, seed=0).read_text()
+    assert "emostress personalise --study --data DATA --draws 2 --seed 0" in page
+    assert (tmp_path / "personalisation.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "told"),
+    [
+        ("wesad", {"protocol": "folds"}, "shipped, loso, cross, random"),
+        ("wesad", {"protocol": "loso", "baseline": "some"}, "rest, none"),
+        ("wesad", {"protocol": "loso", "model": "text_minilm"}, "physiology_wrist"),
+        ("wesad", {"protocol": "loso", "model": "physiology_wrist_permissive"}, "stress_predict"),
+        ("stress_predict", {"protocol": "cross", "model": "physiology_wrist_permissive"}, "wesad"),
+    ],
+)
+def test_what_cannot_be_judged_is_named(
+    dataset: str, options: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ParameterError, match=told):
+        score(dataset, tmp_path, progress=False, **options)
