@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     truth = parser.add_mutually_exclusive_group(required=True)
     columns = "CSV: bag, person, start_s, end_s, and emotion, stress, valence, arousal"
     truth.add_argument("--labels", type=Path, metavar="CSV", help=columns)
-    segments = "segments.csv of WESAD and Stress-Predict, for bags called by their subject"
+    segments = "segments.csv of WESAD and Stress-Predict, for bags called wesad_S2 and the like"
     truth.add_argument("--segments", type=Path, metavar="CSV", help=segments)
     add("-o", "--out", type=Path, default=Path("evaluation"), metavar="DIR", help="(evaluation)")
     add("--title", default="Evaluation on labelled bags", help="heading of the report")

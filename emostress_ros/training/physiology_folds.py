@@ -2,7 +2,7 @@
 
 The shipped models learned from everybody in WESAD and Stress-Predict, so a recording of one of
 them says nothing of strangers. Here each fold of the shipped recipe is kept: the model in
-`OUT/physiology_wrist/S2` learned from all but S2 (and the others of its fold), and its calibration
+`OUT/physiology_wrist/wesad_S2` learned from all but S2 (and the others of its fold), and its calibration
 from answers about other people. `python -m emostress_ros.training.physiology_folds --help`.
 """
 
@@ -88,7 +88,7 @@ def write_fold(
     variant: Variant, model: Blend, person: Windows, fold: Sequence[str], out: Path
 ) -> None:
     """Write the model for one person: the shipped card, with what differs."""
-    folder = out / person.person.split("/")[1]
+    folder = out / person.person.replace("/", "_")  # both sets have an S10
     difference = export_blend(model, folder / "model.onnx", person.features)
     card: dict[str, Any] = dict(ModelCard.load(variant.name).raw)
     card["version"] = f"{card['version']}+without-{person.person.replace('/', '-')}"

@@ -82,16 +82,15 @@ def read_labels(path: Path | str) -> list[Label]:
 def read_segments(path: Path | str) -> list[Label]:
     """Read the ``segments.csv`` of WESAD and Stress-Predict as labels of stress.
 
-    A bag of a subject is named ``S2`` or ``wesad_S2``: both names get the labels.
+    The bag of a subject is named by data set and subject, ``wesad_S2``: both sets have an S10.
 
     Raises:
         DatasetError: names the line, what came and what is allowed.
     """
     labels = []
     for where, row in _rows(Path(path), _SEGMENTS, ()):
-        for name in (row["subject"], f"{row['dataset']}_{row['subject']}"):
-            plain = {"bag": name, "person": row["subject"], "stress": row["stress"]}
-            labels.append(_label(where, {**row, **plain}))
+        bag = f"{row['dataset']}_{row['subject']}"
+        labels.append(_label(where, {**row, "bag": bag, "person": row["subject"]}))
     return labels
 
 

@@ -68,5 +68,5 @@ def test_segments_of_the_stress_sets_are_labels(tmp_path):
         "wesad,S2,tsst,1,200,300\n",
     )
     labels = read_segments(path)
-    assert [x.stress for x in of_bag(labels, "S2")] == [0.0, 1.0]
+    assert [x.stress for x in of_bag(labels, "wesad_S2")] == [0.0, 1.0]
     assert of_bag(labels, "wesad_S2")[1].person == "S2"
