@@ -2,8 +2,8 @@
 
 The shipped models learned from everybody in WESAD and Stress-Predict, so a recording of one of
 them says nothing of strangers. Here each fold of the shipped recipe is kept: the model in
-`OUT/physiology_wrist/wesad_S2` learned from all but S2 (and the others of its fold), and its calibration
-from answers about other people. `python -m emostress_ros.training.physiology_folds --help`.
+`OUT/physiology_wrist/wesad_S2` learned from all but S2 (and the others of its fold), and its
+calibration from answers about other people.
 """
 
 from __future__ import annotations
