@@ -22,6 +22,11 @@ class FusionConfig(SyncConfig):
         "How old evidence of a modality may be, as 'modality=seconds'; what is not named here "
         "takes the value of the fusion model's card.",
     )
+    interpolate: tuple[str, ...] = parameter(
+        ("face", "physiology"),
+        "Modalities that are read between two of their windows, linear in time; the others speak "
+        "as they last did.",
+    )
     identities: tuple[str, ...] = parameter(
         (),
         "Who a source is, as 'source=person': a face track, voice or device id on the left.",

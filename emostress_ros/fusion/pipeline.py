@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from emostress_ros.affect import Affect, AlignedSet, Embedding
 from emostress_ros.errors import CardError, ModelNotFoundError, ParameterError
+from emostress_ros.fusion.between import between
 from emostress_ros.fusion.parameters import FusionConfig
 from emostress_ros.fusion.people import PersonDirectory
 from emostress_ros.fusion.smoothing import Smoother
@@ -203,7 +204,10 @@ class FusionPipeline:
         policies = {}
         for name in self.config.modalities:
             terms = self.fusion.terms_of(name)
-            policies[name] = StreamPolicy[Embedding](round(1e9 * ages.get(name, terms.max_age_s)))
+            policies[name] = StreamPolicy[Embedding](
+                round(1e9 * ages.get(name, terms.max_age_s)),
+                interpolate=between if name in self.config.interpolate else None,
+            )
         return policies
 
 
