@@ -34,7 +34,8 @@ class Bench:
         run: folder of checkpoints.
         seed: of everything.
         epochs: passes of the fine-tuning.
-        emotions: folder with GoEmotions and MELD, for the recipe that learns them first.
+        emotions: folder with GoEmotions and MELD, for the recipes that learn them first.
+        emotion_embeddings: (N, D) of the encoder that did; made when first asked for.
     """
 
     task: Task
@@ -45,6 +46,9 @@ class Bench:
     seed: int = 0
     epochs: int = 2
     emotions: Path = Path()
+    emotion_embeddings: Callable[[], npt.NDArray[np.float32]] = field(
+        default=lambda: np.zeros((0, 0), np.float32)
+    )
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,18 @@ def fit_tfidf(bench: Bench, split: Split) -> Fitted:
 
 def fit_linear(bench: Bench, split: Split) -> Fitted:
     """Logistic regression on the sentence embedding of the encoder as it is."""
+    return _logistic(bench, split, bench.embeddings())
+
+
+def fit_emotions_linear(bench: Bench, split: Split) -> Fitted:
+    """Logistic regression on the embedding of the encoder that learnt GoEmotions and MELD."""
+    return _logistic(bench, split, bench.emotion_embeddings())
+
+
+def _logistic(bench: Bench, split: Split, rows: npt.NDArray[np.float32]) -> Fitted:
     from sklearn.linear_model import LogisticRegression
 
-    rows, truth, begun = bench.embeddings(), bench.task.truth, time.process_time()
+    truth, begun = bench.task.truth, time.process_time()
     centre, scale = rows[split.train].mean(axis=0), rows[split.train].std(axis=0) + 1e-6
     rows = (rows - centre) / scale
     learner = LogisticRegression(C=0.03, max_iter=300)
@@ -151,6 +164,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "tfidf": Architecture("TF-IDF of words and pairs, logistic regression", fit_tfidf),
     "minilm_linear": Architecture("frozen MiniLM, logistic regression", fit_linear),
     "minilm_hidden": Architecture("frozen MiniLM, one hidden layer of 320", fit_hidden),
+    "emotions_linear": Architecture("MiniLM fine-tuned on the emotions, then frozen, logistic "
+                                    "regression: for the stress of Dreaddit", fit_emotions_linear),
     "minilm_finetuned": Architecture("MiniLM fine-tuned, embeddings and two layers frozen",
                                      fit_finetuned),
     "transformers": Architecture("another BERT, DistilBERT or RoBERTa, fine-tuned: `emostress "

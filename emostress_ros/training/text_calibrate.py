@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit
 
 from emostress_ros.metrics import multilabel_f1_per_class
 from emostress_ros.training.datasets.labelled_text import LabelledTexts
@@ -34,7 +35,7 @@ def softmax(logits: FloatArray) -> npt.NDArray[np.float64]:
 
 def sigmoid(logits: FloatArray) -> npt.NDArray[np.float64]:
     """Logistic function."""
-    result: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
+    result: npt.NDArray[np.float64] = expit(np.asarray(logits, np.float64))
     return result
 
 

@@ -61,14 +61,13 @@ def emotion_net(
         run: folder of the checkpoint; a finished one is read.
         options: settings.
     """
-    folder = run / "emotions"
     if options.emotion_epochs == 0:
         seed_everything(options.seed)
         return finetuning.TextNet(encoder).eval()
-    if not (folder / "net.pt").is_file():
+    if not (run / "net.pt").is_file():
         settings = finetuning.FinetuneOptions(epochs=options.emotion_epochs, seed=options.seed)
-        return finetuning.finetune(encoder, emotions, dict(tokens), folder, settings)
-    return finetuning.load_checkpoint(encoder, folder)
+        return finetuning.finetune(encoder, emotions, dict(tokens), run, settings)
+    return finetuning.load_checkpoint(encoder, run)
 
 
 def cross_validate(
@@ -85,16 +84,16 @@ def cross_validate(
         start: network whose weights every fold begins with.
         texts: Dreaddit.
         tokens: its token ids.
-        fold: (N,) the fold in which a text is held out.
+        fold: (N,) the fold in which a text is held out; -1 where it is only learnt from.
         run: folder of the folds' checkpoints.
         options: settings.
 
     Returns:
-        (N,) logits, each from the network that never saw the text's fold.
+        (N,) logits, each from the network that never saw the text's fold; 0 where fold is -1.
     """
     begin = {name: value.clone() for name, value in start.state_dict().items()}
     logits = np.zeros(len(texts))
-    for index in np.unique(fold):
+    for index in range(int(fold.max()) + 1):
         folder, held = run / f"fold-{index}", np.flatnonzero(fold == index)
         done = folder / "logits.npy"
         if not done.is_file():

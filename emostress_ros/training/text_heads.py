@@ -102,13 +102,16 @@ def head_logits(
         return {n: value.numpy() for n, value in net(torch.from_numpy(embedding)).items()}
 
 
-def pooled(bert: Bert, sequences: list[list[int]], batch: int = 32) -> npt.NDArray[np.float32]:
+def pooled(
+    bert: Bert, sequences: list[list[int]], batch: int = 32, halved: bool = False
+) -> npt.NDArray[np.float32]:
     """(N, D) sentence embeddings of an encoder in torch."""
     rows = np.zeros((len(sequences), bert.shape.width), np.float32)
-    with torch.inference_mode():
+    # bfloat16 halves the time where the processor knows it; embeddings move by less than 1 %.
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=halved):
         for index in length_buckets(np.array([len(ids) for ids in sequences]), batch):
             ids, mask = (torch.from_numpy(part) for part in pad([sequences[i] for i in index]))
-            rows[index] = bert(ids, mask).numpy()
+            rows[index] = bert(ids, mask).float().numpy()
     return rows
 
 

@@ -6,7 +6,7 @@ from GoEmotions and MELD, which share nothing with it; see :mod:`.text_folds`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,10 +119,27 @@ def make_bench(task: Task, folder: Path, work: Path, seed: int = 0) -> Bench:
     pretrained = packaged_minilm()
     ids = pretrained.ids(task.texts)
     cache = work / f"{task.name}-{len(ids)}.npy"
-    return Bench(
-        task, ids, lambda: embedded(ids, cache), pretrained,
-        work / f"{task.name}-{len(ids)}-finetuned-seed{seed}", seed, emotions=folder.parent,
-    )  # fmt: skip
+    bench = Bench(
+        task,
+        ids,
+        lambda: embedded(ids, cache),
+        pretrained,
+        work / f"{task.name}-{len(ids)}-finetuned-seed{seed}",
+        seed,
+        emotions=folder.parent,
+    )
+    return replace(bench, emotion_embeddings=lambda: _emotion_embeddings(bench))
+
+
+def _emotion_embeddings(bench: Bench) -> npt.NDArray[np.float32]:
+    """(N, D) embeddings of the encoder that learnt the emotions, kept in a file."""
+    from emostress_ros.training import text_heads as heading
+
+    cache = bench.run.parent / f"{bench.run.name}-emotions.npy"
+    if not cache.is_file():
+        np.save(cache, heading.pooled(_emotion_net(bench).encoder, bench.ids, halved=True))
+    rows: npt.NDArray[np.float32] = np.load(cache)
+    return rows
 
 
 def judge(bench: Bench, division: Division, model: str) -> Judged:
@@ -196,7 +213,7 @@ def _finetuned_dreaddit(bench: Bench, division: Division) -> Judged:
     from emostress_ros.training import text_folds as folding
 
     net = _emotion_net(bench)
-    fold = np.zeros(len(bench.task.texts), dtype=np.int64)
+    fold = np.full(len(bench.task.texts), -1, dtype=np.int64)
     for index, split in enumerate(division.folds):
         fold[split.test] = index
     run = bench.run / division.name.split(" (")[0].replace(" ", "-")
@@ -204,12 +221,12 @@ def _finetuned_dreaddit(bench: Bench, division: Division) -> Judged:
         net, bench.task.texts, bench.ids, fold, run, folding.FoldOptions(seed=bench.seed)
     )
     stressed = np.zeros(len(logits))
-    for index in np.unique(fold):
-        here = fold == index
-        slope, shift = fit_platt(logits[~here], bench.task.truth[~here])
+    for index in range(len(division.folds)):
+        here, others = fold == index, (fold >= 0) & (fold != index)
+        slope, shift = fit_platt(logits[others], bench.task.truth[others])
         stressed[here] = sigmoid(slope * logits[here] + shift)
     rows = np.stack([1.0 - stressed, stressed], axis=1)
-    runs = [run / f"fold-{index}" for index in np.unique(fold)]
+    runs = [run / f"fold-{index}" for index in range(len(division.folds))]
     seconds = sum(map(finetuning.seconds_spent, [_emotion_run(bench), *runs]))
     return Judged(
         _score(bench.task, division, rows), _trained(net), seconds,

@@ -4,58 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from text_samples import configured, saved_encoder, text_corpora
 
 from emostress_ros.errors import ModelCorruptError, ModelNotFoundError
 from emostress_ros.inference.session import Session
 from emostress_ros.modalities.text import TextEncoder
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 pytest.importorskip("onnx")
 
 from emostress_ros.training import text  # noqa: E402
 from emostress_ros.training.text_export import Graph, add_bert, save  # noqa: E402
 from emostress_ros.training.text_transformers import load_encoder, write_tokenizer  # noqa: E402
 
-WORDS = "i am so happy sad angry afraid today what a day nothing worries me my rent is due".split()
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz",
-          *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"), "!", ".", ","]  # fmt: skip
-
-
-def _configured(family: str) -> Any:
-    torch.manual_seed(3)
-    size = len(set(PIECES))
-    if family == "distilbert":
-        return transformers.DistilBertModel(transformers.DistilBertConfig(
-            vocab_size=size, dim=48, n_layers=3, n_heads=4, hidden_dim=96,
-            max_position_embeddings=40,
-        ))  # fmt: skip
-    kind = {"bert": "Bert", "roberta": "Roberta", "electra": "Electra"}[family]
-    config = getattr(transformers, f"{kind}Config")(
-        vocab_size=size, hidden_size=48, num_hidden_layers=3, num_attention_heads=4,
-        intermediate_size=96, max_position_embeddings=40, layer_norm_eps=1e-5,
-    )  # fmt: skip
-    return getattr(transformers, f"{kind}Model")(config)
-
-
-def _saved(family: str, folder: Path) -> Any:
-    """Write a random encoder and its tokenizer as ``save_pretrained`` does."""
-    model = _configured(family).eval()
-    model.save_pretrained(folder)
-    pieces = folder / "vocab.txt"
-    pieces.write_text("\n".join(dict.fromkeys(PIECES)), encoding="utf-8")
-    transformers.BertTokenizerFast(vocab=str(pieces)).save_pretrained(folder)
-    return model
-
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta"])
 def test_the_exported_encoder_computes_what_transformers_does(family: str, tmp_path: Path) -> None:
-    model = _saved(family, tmp_path / "hub")
+    model = saved_encoder(family, tmp_path / "hub")
     bert = load_encoder(str(tmp_path / "hub"))
     shape = bert.shape
     graph = Graph(attention_heads=shape.heads, epsilon=shape.epsilon)
@@ -74,38 +44,14 @@ def test_the_exported_encoder_computes_what_transformers_does(family: str, tmp_p
     assert np.abs(got - wanted).max() <= 1e-4
 
 
-def _corpus(folder: Path) -> Path:
-    """Write GoEmotions, MELD and Dreaddit in their layouts, a dozen lines each."""
-    lines = {"i am so happy today!": 3, "i am angry": 0, "i am sad": 5, "what a day": 4}
-    go = folder / "goemotions" / "original"
-    go.mkdir(parents=True)
-    for split in ("train", "dev"):
-        rows = [f"{text}\t{(17, 2, 25, 27)[i % 4]}\t{split}{n}{i}"
-                for n in range(4) for i, text in enumerate(lines)]  # fmt: skip
-        (go / f"{split}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    meld = folder / "meld"
-    meld.mkdir()
-    names = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
-    for split in ("train", "dev"):
-        head = "Utterance,Speaker,Emotion,Dialogue_ID\n"
-        body = "".join(f"{list(lines)[i % 4]},Ann,{name},{i}\n" for i, name in enumerate(names * 2))
-        (meld / f"{split}_sent_emo.csv").write_text(head + body, encoding="utf-8")
-    dreaddit = folder / "dreaddit"
-    dreaddit.mkdir()
-    told = "".join(f"{'my rent is due' if i % 2 else 'nothing worries me'},{i % 2},p{i}\n"
-                   for i in range(40))  # fmt: skip
-    (dreaddit / "dreaddit-train.csv").write_text("text,label,post_id\n" + told, encoding="utf-8")
-    return folder
-
-
 @pytest.mark.parametrize(
     ("family", "recipe"), [("bert", "finetune"), ("distilbert", "finetune"), ("bert", "heads")]
 )
 def test_a_folder_is_trained_and_shipped_with_its_tokenizer(
     family: str, recipe: str, tmp_path: Path
 ) -> None:
-    _saved(family, tmp_path / "hub")
-    data, out = _corpus(tmp_path / "data"), tmp_path / "text_tiny"
+    saved_encoder(family, tmp_path / "hub")
+    data, out = text_corpora(tmp_path / "data"), tmp_path / "text_tiny"
     status = text.main(
         [
             *("--data", str(data), "--out", str(out), "--run", str(tmp_path / "run")),
@@ -131,10 +77,10 @@ def test_what_is_no_such_encoder_is_refused_by_name(tmp_path: Path) -> None:
         load_encoder(str(tmp_path / "nowhere"))
     with pytest.raises(ModelNotFoundError, match="nowhere"):
         write_tokenizer(str(tmp_path / "nowhere"), tmp_path / "t.json")
-    _configured("electra").save_pretrained(tmp_path / "electra")
+    configured("electra").save_pretrained(tmp_path / "electra")
     with pytest.raises(ModelCorruptError, match="allowed are bert, distilbert"):
         load_encoder(str(tmp_path / "electra"))
-    _saved("bert", tmp_path / "relu")
+    saved_encoder("bert", tmp_path / "relu")
     config = tmp_path / "relu" / "config.json"
     held = json.loads(config.read_text(encoding="utf-8"))
     config.write_text(json.dumps({**held, "hidden_act": "relu"}), encoding="utf-8")
