@@ -77,7 +77,7 @@ def export(
     embedding = torch.cat([answer[0] for answer in answers])
     heads = ((net.emotion, emotion), (net.ferplus, ferplus))
     temperatures = tuple(
-        fit_temperature(targets, torch.softmax(head(embedding).double(), 1).numpy())
+        fit_temperature(_majority(targets), torch.softmax(head(embedding).double(), 1).numpy())
         for head, targets in heads
     )
     deployed = Deployed(net, (temperatures[0], temperatures[1]), options.flip).eval()
@@ -92,6 +92,12 @@ def export(
     write_card(folder, card)
     add_figures(folder, card, options.data)
     return folder
+
+
+def _majority(targets: np.ndarray) -> np.ndarray:
+    """Put all mass of (N, K) distributions on their first label, as figures are judged by it."""
+    hard = np.eye(targets.shape[1], dtype=targets.dtype)[targets.argmax(1)]
+    return np.asarray(hard * (targets.sum(1, keepdims=True) > 0))
 
 
 def _write_onnx(deployed: Deployed, path: Path, sample: Tensor, *, half: bool) -> None:
