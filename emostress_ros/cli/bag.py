@@ -10,20 +10,27 @@ HELP = "make a bag from a film, sound, a wearable's recording and a transcript; 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `build`, `sample` and `info`."""
+    """Declare `build`, `sample`, `adapt` and `info`."""
     commands = parser.add_subparsers(dest="bag_command", required=True, metavar="COMMAND")
     _add_build(commands.add_parser("build", help="make a bag from media"))
     sample = commands.add_parser("sample", help="make the sample bag of `make demo`")
     sample.add_argument("-o", "--out", type=Path, required=True, help="folder of the new bag")
     sample.add_argument("--duration", type=float, default=25.0, metavar="S", help="seconds (25)")
     _add_common(sample)
+    adapt = commands.add_parser("adapt", help="make a bag that others recorded fit to be replayed")
+    adapt.add_argument("bag", type=Path, help="folder, .mcap or .db3")
+    which = "which topic is what; a file, or 'biosensors' (see docs/evaluation.md)"
+    adapt.add_argument("--remap", metavar="YAML", help=which)
+    adapt.add_argument("-o", "--out", type=Path, required=True, help="folder of the new bag")
+    _add_common(adapt)
     info = commands.add_parser("info", help="list what a bag holds")
     info.add_argument("bag", type=Path, help="folder, .mcap or .db3")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked; errors of this package reach the caller."""
-    return {"build": _build, "sample": _sample, "info": _info}[args.bag_command](args)
+    commands = {"build": _build, "sample": _sample, "adapt": _adapt, "info": _info}
+    return commands[args.bag_command](args)
 
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +90,19 @@ def _sample(args: argparse.Namespace) -> int:
         progress=not args.quiet,
     )
     print(NOTICE)
+    return _show(args.out)
+
+
+def _adapt(args: argparse.Namespace) -> int:
+    from emostress_ros.evaluation.evaluate.adapt import adapt_bag
+    from emostress_ros.evaluation.evaluate.routes import NO_REMAP, read_remap
+
+    remap = read_remap(args.remap) if args.remap else NO_REMAP
+    done = adapt_bag(args.bag, args.out, remap, storage=args.storage, overwrite=args.overwrite)
+    for topic, count in sorted(done.unstamped.items()):
+        print(f"{topic}: {count} messages without a stamp bear the time of their recording")
+    for topic, count in sorted(done.rejected.items()):
+        print(f"{topic}: {count} messages could not be used")
     return _show(args.out)
 
 

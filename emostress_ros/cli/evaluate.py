@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.workers < 0:
         raise ParameterError(f"--workers must be >= 0; got {args.workers}")
+    if args.live and args.model:
+        raise ParameterError("--live takes other models from --config-file, not from --model")
     settings = _settings(args)
     labels = _labels(args)
     with _Bars(args.bags) as bars:

@@ -50,7 +50,8 @@ def evaluate_live(
     """
     if settings.remap.topics or settings.baseline != "none":
         raise ParameterError(
-            "--live replays a bag into the graph as it is: it takes neither --remap nor --baseline"
+            "--live replays a bag into the graph as it is: it takes no --baseline, and in place of "
+            "--remap a bag that `emostress bag adapt` made"
         )
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 101)))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")

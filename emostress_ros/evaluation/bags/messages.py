@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,14 @@ def image_records(
         fields = _jpeg(frame.rgb) if compressed else _raw(frame.rgb)
         message = _new(msgtype, header=_header(stamp_ns, "camera"), **fields)
         yield Record(stamp_ns, topic, msgtype, _serialise(message, msgtype))
+
+
+def restamped(message: Any, msgtype: str, stamp_ns: int) -> Record:
+    """An image message as it is, with this stamp, on the topic of its type."""
+    header = _header(stamp_ns, message.header.frame_id)
+    topic = "/image/compressed" if msgtype == COMPRESSED else "/image"
+    data = _serialise(replace(message, header=header), msgtype)
+    return Record(stamp_ns, topic, msgtype, data)
 
 
 def audio_records(blocks: Iterator[AudioBlock], epoch_ns: int) -> Iterator[Record]:

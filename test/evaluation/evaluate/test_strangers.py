@@ -7,10 +7,12 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from foreign_bags import AUDIO_DIALECTS, foreign_writer
+from foreign_bags import AUDIO_DIALECTS, chunks, foreign_writer
 
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError, ParameterError
+from emostress_ros.evaluation.bags.reader import bag_info, read_messages
+from emostress_ros.evaluation.evaluate.adapt import adapt_bag
 from emostress_ros.evaluation.evaluate.routes import Remap, read_remap, routes_of
 from emostress_ros.evaluation.evaluate.samples import SteadyClock
 from emostress_ros.evaluation.evaluate.senses import hear, routes
@@ -75,6 +77,30 @@ def test_an_old_bag_without_definitions_is_heard(tmp_path, dialect):
         database.execute("DELETE FROM message_definitions")
     hearing = hear(bag, routes(bag, Settings()), Settings())
     assert hearing.used["/mic"] == 100 and not hearing.rejected
+
+
+def test_an_adapted_bag_says_the_same_in_messages_of_our_own(tmp_path):
+    bag = float32_bag(tmp_path / "bag")
+    remap = read_remap("biosensors")
+    done = adapt_bag(bag, tmp_path / "adapted", remap)
+    assert done.unstamped == {"/biosensors/empatica_e4/bvp": 64 * 70} and not done.rejected
+    assert bag_info(done.bag.path).topics == {"/physiology": "emostress_ros/msg/PhysiologySamples"}
+    theirs, ours = Settings(remap=remap), Settings()
+    before = hear(bag, routes(bag, theirs), theirs).heard["physiology"]
+    after = hear(done.bag.path, routes(done.bag.path, ours), ours).heard["physiology"]
+    assert [x.arrival_ns for x in before] == [x.arrival_ns for x in after]
+    assert [x.embedding.stress for x in before] == [x.embedding.stress for x in after]
+
+
+@pytest.mark.parametrize("dialect", AUDIO_DIALECTS)
+def test_adapted_sound_is_the_same_sound(tmp_path, dialect):
+    bag = AUDIO_DIALECTS[dialect](tmp_path / "bag", START_NS)
+    done = adapt_bag(bag, tmp_path / "adapted")
+    heard = [item.message for item in read_messages(done.bag.path)]
+    assert done.bag.counts == {"/audio": 100}
+    assert {(x.sample_rate_hz, x.channels) for x in heard} == {(16000, 1)}
+    sound = np.concatenate([x.data for x in heard])
+    np.testing.assert_array_equal(sound, np.concatenate([tone for _, tone in chunks()]))
 
 
 def test_what_a_remapping_gets_wrong_is_named(tmp_path):
