@@ -49,7 +49,7 @@ class FitOptions:
     """
 
     steps: int = 1500
-    batch: int = 384
+    batch: int = 256
     rate: float = 3e-3
     weight_decay: float = 0.1
     consistency: float = 0.3
