@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from emostress_ros.modalities.physiology.features import FEATURES
 from emostress_ros.training.datasets.splits import Split
 from emostress_ros.training.physiology_boost import (
     LINE,
@@ -99,6 +100,23 @@ def _features(*parts: str) -> Callable[[Task], Fitted]:
     return fit
 
 
+def _invariant(task: Task) -> Fitted:
+    """Fit a line over what two laboratories are likeliest to share, calibrated likewise.
+
+    That is heart and skin conductance, as ranks in the person's past and changes against the last
+    minutes: no levels, no motion (people stand in one stress test and sit in the other), no
+    temperature (of the room), no shape of the pulse (of the strap).
+    """
+    channels = {feature.name: feature.channel for feature in FEATURES}
+    shared = [
+        view in ("rank", "change") and channels[name] in ("heart", "eda")
+        for view, names in task.table.variant.views.items()
+        for name in names
+    ]
+    table = replace(task.table, features=np.where(shared, task.table.features, np.nan))
+    return _features(LINE)(replace(task, table=table, fitted={}))
+
+
 def _blend(task: Task, rows: Rows, parts: tuple[str, ...]) -> Blend:
     """The parts of a blend that learned from these rows; each is fitted once a task's `fitted`."""
     fitted: dict[str, Blend] = {}
@@ -172,6 +190,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture(
             "logistic", "ridge logistic regression over the features", False,
             _features(LINE),
+        ),
+        Architecture(
+            "invariant",
+            "the same over heart and skin conductance against the person's past alone",
+            False,
+            _invariant,
         ),
         Architecture(
             "boosting", "gradient-boosted trees over the features", False,

@@ -26,21 +26,30 @@ from emostress_ros.training.physiology_bench import score_stress
 from emostress_ros.training.physiology_boost import BlendSettings
 from emostress_ros.training.physiology_perceptron import PerceptronSettings
 from emostress_ros.training.physiology_table import Table, inner_split
-from emostress_ros.training.physiology_variants import VARIANTS
+from emostress_ros.training.physiology_variants import Variant
 
 PEOPLE = [f"wesad/S{k}" for k in range(4)] + [f"stress_predict/S{k}" for k in range(4)]
 EACH = 24
 
 
-def table(inputs: int = 8) -> Table:
-    """Eight persons; stress lifts the first feature."""
+class Small(Variant):
+    """A variant of few features, which is enough and quick."""
+
+    @property
+    def views(self) -> dict[str, list[str]]:
+        names = ["hr_mean", "eda_tonic", "temp_mean", "motion_rms"]
+        return {"rank": names, "change": names}
+
+
+def table() -> Table:
+    """Eight persons; stress lifts the heart rate."""
     rng = np.random.default_rng(0)
     stress = np.tile(np.arange(EACH) % 3 == 0, len(PEOPLE)).astype(np.int64)
-    features = rng.normal(0.0, 1.0, (len(stress), inputs))
-    features[:, 0] += 3.0 * stress
+    features = rng.normal(0.0, 1.0, (len(stress), 8))
+    features[:, [0, 4]] += 2.0 * stress[:, None]
     settings = BlendSettings(
-        10.0, np.repeat(np.arange(4), 2), np.arange(8) > 5, rounds=10,
-        perceptrons=PerceptronSettings(count=1, epochs=6),
+        10.0, np.tile(np.arange(4), 2), np.ones(8, bool), rounds=10,
+        perceptrons=PerceptronSettings(count=1, epochs=8, batch=32),
     )  # fmt: skip
     return Table(
         persons=tuple(person for person in PEOPLE for _ in range(EACH)),
@@ -48,7 +57,7 @@ def table(inputs: int = 8) -> Table:
         judged=np.arange(len(stress)) % 2 == 0,
         features=features,
         ends_s=np.tile(60.0 + 30.0 * np.arange(EACH), len(PEOPLE)),
-        variant=VARIANTS[0],
+        variant=Small("small", True, ("wesad", "stress_predict"), ""),
         settings=settings,
     )
 
