@@ -9,11 +9,15 @@ import pytest
 import yaml
 
 from emostress_ros.cli.main import main
-from emostress_ros.errors import BagError, DatasetError, ParameterError
+from emostress_ros.errors import BagError, CardError, DatasetError, ParameterError
 from emostress_ros.evaluation.bags.builder import build_bag
 from emostress_ros.evaluation.personalise import own_windows, read_segments, write_personal
 from emostress_ros.inference import ModelCard
-from emostress_ros.modalities.physiology import PhysiologyConfig, PhysiologyPipeline
+from emostress_ros.modalities.physiology import (
+    PhysiologyConfig,
+    PhysiologyEncoder,
+    PhysiologyPipeline,
+)
 from emostress_ros.training.datasets import stress_predict
 from emostress_ros.training.datasets.empatica import E4Recording, read_e4
 
@@ -141,3 +145,5 @@ def test_what_cannot_be_personalised_is_named(recording: Path, tmp_path: Path) -
     (tmp_path / "bob" / "model.yaml").write_text(yaml.safe_dump(twice))
     with pytest.raises(ParameterError, match="already"):
         own_windows(recording, read_segments(table), str(tmp_path / "bob"))
+    with pytest.raises(CardError, match=r"extra\.adaptation"):
+        PhysiologyEncoder(ModelCard.load(tmp_path / "bob"))
