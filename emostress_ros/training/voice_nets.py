@@ -25,6 +25,8 @@ from emostress_ros.errors import ModelNotFoundError
 from emostress_ros.training.voice_frames import BANDS, WIDTH, Front
 
 SHIPPED = "voice_speech"
+FROZEN = "voice_speech_frozen"
+"""The shipped network with its encoder as it starts: the head alone learns."""
 COEFFICIENTS = 30
 """MFCC that are kept."""
 
@@ -256,10 +258,10 @@ class Architecture:
 
 ARCHITECTURES: dict[str, Architecture] = {
     "logistic": Architecture(lambda k: FrameNet(Moments(), k, 0.0), 60, 1e-2, 0.0),
-    "lstm": Architecture(lambda k: FrameNet(Recurrent(nn.LSTM), k), 20, 3e-3),
-    "gru": Architecture(lambda k: FrameNet(Recurrent(nn.GRU), k), 20, 3e-3),
+    "lstm": Architecture(lambda k: FrameNet(Recurrent(nn.LSTM), k), 16, 3e-3),
+    "gru": Architecture(lambda k: FrameNet(Recurrent(nn.GRU), k), 16, 3e-3),
     "cnn1d": Architecture(lambda k: FrameNet(Conv1d(), k), 30, 3e-3),
-    "cnn2d": Architecture(lambda k: FrameNet(Conv2d(), k), 16, 3e-3),
+    "cnn2d": Architecture(lambda k: FrameNet(Conv2d(), k), 12, 3e-3),
     "cnn_bilstm_attention": Architecture(lambda k: FrameNet(ConvBiLstmAttention(), k), 20, 3e-3),
 }
 """Networks over frames by name; :data:`SHIPPED` is trained by a trainer of its own."""

@@ -26,6 +26,7 @@ from emostress_ros.training.voice_frames import FrameBank, IntArray, frame_bank
 from emostress_ros.training.voice_lessons import lessons_of
 from emostress_ros.training.voice_nets import (
     ARCHITECTURES,
+    FROZEN,
     SHIPPED,
     Architecture,
     architecture,
@@ -33,11 +34,9 @@ from emostress_ros.training.voice_nets import (
 )
 from emostress_ros.training.voice_nets_fit import NetOptions, fit_net, predict_net
 
-FROZEN = "voice_speech_frozen"
-"""The shipped network with its encoder as it starts: the head alone learns."""
 MODELS = (*ARCHITECTURES, FROZEN, SHIPPED)
 FOLDS = 5
-_TITLE = "Voice: eight networks on RAVDESS and TESS, people kept apart and at random"
+_TITLE = "Voice: networks on RAVDESS and TESS, people kept apart and at random"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from emostress_ros.training.study import Entry, StudyOptions, mean_curves
 from emostress_ros.training.voice_data import Float32Array
 from emostress_ros.training.voice_fit import FitOptions, Lessons, fit, predict
 from emostress_ros.training.voice_net import VoiceNet
-from emostress_ros.training.voice_nets import SHIPPED, parameter_count
+from emostress_ros.training.voice_nets import FROZEN, SHIPPED, parameter_count
 from emostress_ros.training.voice_runs import (
     FOLD_RUNS,
     RANDOM_RUNS,
@@ -75,7 +75,7 @@ def _curve(run: Run) -> dict[str, list[float]]:
 
 
 def _frozen(task: Task, kind: str, corpus: Corpus, options: StudyOptions) -> Entry:
-    from emostress_ros.training.voice_study import FROZEN, entry
+    from emostress_ros.training.voice_study import entry
 
     fitting = FitOptions(tuning_epochs=0, seed=options.seed)
     splits = task.splits[kind]
