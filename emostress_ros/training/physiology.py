@@ -120,16 +120,17 @@ def train_other(
     own = [person for person in features if person.subject.dataset in variant.datasets]
     table = make_table(own, variant, settings)
     bench = Bench(variant.name, table, own, args.runs, args.seed, args.epochs)
-    entry = bench.judge(args.arch, table.folds(FOLDS, f"{FOLDS} folds by subject"))
+    splits = table.folds(FOLDS, "by subject")
+    entry = bench.judge(args.arch, splits)
     print(
-        f"{args.arch} as {variant.name}, persons never seen: n {entry.score.n}, accuracy "
+        f"{args.arch} as {variant.name}, {len(splits)} folds by subject: n {entry.score.n}, accuracy "
         f"{entry.score.accuracy:.3f}, balanced {entry.score.uar:.3f}, ECE {entry.score.ece:.3f}; "
         f"{entry.note}; {entry.parameters} parameters, {entry.seconds:.0f} s"
     )
     if entry.curves:
         panels = {"loss": ["training_loss"], "validation UAR": ["uar"]}
         path = args.runs / f"{args.arch}_{variant.name}.png"
-        plot_curves(entry.curves, panels, f"{args.arch}, mean of {FOLDS} folds", path)
+        plot_curves(entry.curves, panels, f"{args.arch}, mean of {len(splits)} folds", path)
         print(path)
 
 

@@ -46,7 +46,6 @@ PARTS = (
     Part(f"Stress-Predict, {KNOWN}", ("stress_predict",), True),
     Part(f"trained on one set, tested on the other, {KNOWN}", BOTH, True, raw=False),
     Part(f"WESAD, {NOTHING}", ("wesad",), False, raw=False),
-    Part(f"Stress-Predict, {NOTHING}", ("stress_predict",), False, raw=False),
 )
 
 

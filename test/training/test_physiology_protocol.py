@@ -26,6 +26,7 @@ from emostress_ros.training.personalisation import (
     unseen_answers,
 )
 from emostress_ros.training.personalisation_page import write
+from emostress_ros.training.physiology import train_other
 from emostress_ros.training.physiology_boost import LINE
 from emostress_ros.training.physiology_judge import judge_across, judge_unseen
 from emostress_ros.training.physiology_protocol import score
@@ -126,6 +127,18 @@ def test_the_study_of_own_windows_says_what_they_give(
     page = write(found, tmp_path, draws=2, seed=0).read_text()
     assert "emostress personalise --study --data DATA --draws 2 --seed 0" in page
     assert (tmp_path / "personalisation.png").stat().st_size > 1000
+
+
+def test_another_architecture_is_judged_in_the_same_folds(
+    people: list[SubjectFeatures], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = argparse.Namespace(
+        arch="logistic", ridge=30.0, rounds=5, seeds=1, seed=0, runs=tmp_path, epochs=1
+    )
+    train_other(REST, people, args)
+    told = capsys.readouterr().out
+    assert "logistic as physiology_wrist_rest, 4 folds by subject: n " in told
+    assert "AUROC" in told
 
 
 @pytest.mark.parametrize(
