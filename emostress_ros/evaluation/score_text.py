@@ -14,7 +14,7 @@ from emostress_ros.training.datasets.goemotions import load_goemotions
 from emostress_ros.training.datasets.labelled_text import LabelledTexts
 from emostress_ros.training.datasets.meld import load_meld
 from emostress_ros.training.text_data import HELD_OUT, dreaddit_parts
-from emostress_ros.training.text_scores import SCORERS, encode_texts
+from emostress_ros.training.text_scores import SCORERS, encode_texts, slices_of
 
 LOADERS: dict[str, Callable[..., LabelledTexts]] = {
     "goemotions": load_goemotions,
@@ -59,6 +59,7 @@ def score(
         "split": split if split == HELD_OUT else ", ".join(texts.splits),
         "model": encoder.card.identifier,
         "groups": _GROUPS[dataset],
+        "slices": slices_of(dataset, texts, outputs, encoder),
     }
     if texts.skipped:
         extra["skipped"] = texts.skipped

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emostress_ros.metrics import Score, recall_per_class
 from emostress_ros.modalities.text.encoder import Outputs, TextEncoder
 from emostress_ros.training.datasets.labelled_text import LabelledTexts
 from emostress_ros.training.text_card import figure, skill
 from emostress_ros.training.text_data import HELD_OUT
-from emostress_ros.training.text_scores import SCORERS, encode_texts, length_slices, score_published
+from emostress_ros.training.text_scores import SCORERS, encode_texts, score_published, slices_of
 
 _SPLITS = {"goemotions": "dev", "meld": "dev", "dreaddit": "train, fold 0 of 5 by post"}
 _NOTES = {
@@ -50,7 +48,7 @@ def evaluate_outputs(
     for name, texts in held_out.items():
         outputs = outputs_of[name]
         score = SCORERS[name](texts, outputs, encoder)
-        slices = length_slices(texts, partial(_part, name, texts, outputs, encoder))
+        slices = slices_of(name, texts, outputs, encoder)
         figures.append(_entry(name, score, encoder.card.name, slices))
         if name == "dreaddit":
             stress = skill(score.uar, 2)
@@ -60,18 +58,6 @@ def evaluate_outputs(
             figures.append(_general_entry(name, general, encoder.card.name))
     emotion = round(float(np.mean(skills)), 4) if skills else None
     return figures, {"emotion": emotion, "stress": stress}
-
-
-def _part(
-    name: str,
-    texts: LabelledTexts,
-    outputs: Outputs,
-    encoder: TextEncoder,
-    mask: npt.NDArray[np.bool_],
-) -> Score:
-    """Score the texts of a mask."""
-    chosen = {key: value[mask] for key, value in outputs.items()}
-    return SCORERS[name](texts.take(mask), chosen, encoder)
 
 
 def _entry(name: str, score: Score, model: str, slices: dict[str, Any]) -> dict[str, Any]:

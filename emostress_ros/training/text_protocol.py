@@ -216,7 +216,7 @@ def _finetuned_dreaddit(bench: Bench, division: Division) -> Judged:
     fold = np.full(len(bench.task.texts), -1, dtype=np.int64)
     for index, split in enumerate(division.folds):
         fold[split.test] = index
-    run = bench.run / division.name.split(" (")[0].replace(" ", "-")
+    run = bench.run / division.folds[0].name.replace(" ", "-")
     logits = folding.cross_validate(
         net, bench.task.texts, bench.ids, fold, run, folding.FoldOptions(seed=bench.seed)
     )

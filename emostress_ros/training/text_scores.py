@@ -189,3 +189,15 @@ def _tracked(starts: range, progress: bool) -> Any:
     from rich.progress import track
 
     return track(starts, description="text", console=Console(stderr=True), transient=True)
+
+
+def slices_of(
+    dataset: str, texts: LabelledTexts, outputs: Outputs, encoder: TextEncoder
+) -> dict[str, Any]:
+    """Figures of a model's answers on short, middling and long texts."""
+
+    def score(mask: npt.NDArray[np.bool_]) -> metrics.Score:
+        chosen = {name: value[mask] for name, value in outputs.items()}
+        return SCORERS[dataset](texts.take(mask), chosen, encoder)
+
+    return length_slices(texts, score)

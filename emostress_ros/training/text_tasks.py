@@ -77,16 +77,28 @@ def load_task(name: str, folder: Path, seed: int = 0, limit: int = 0) -> Task:
         name: one of :data:`TASKS`.
         folder: of the set, in its official layout.
         seed: of the divisions.
-        limit: take at most so many texts, drawn evenly; 0 takes all.
+        limit: take at most so many texts, drawn evenly, the whole dev split first where it fills
+            no more than half; 0 takes all.
 
     Raises:
         DatasetError: files are missing or malformed.
     """
     texts = _READERS[name](folder)
     texts = texts.take(texts.single)
-    if limit and len(texts) > limit:
-        texts = texts.take(np.linspace(0, len(texts) - 1, limit).astype(np.int64))
+    texts = texts.take(_drawn(texts, limit))
     return Task(name, texts, _DIVIDERS[name](texts, seed))
+
+
+def _drawn(texts: LabelledTexts, limit: int) -> npt.NDArray[np.int64]:
+    """Indices of the texts that are taken."""
+    if not limit or len(texts) <= limit:
+        return np.arange(len(texts))
+    held = np.array([split == "dev" for split in texts.split_of])
+    if 2 * held.sum() > limit:
+        held[:] = False
+    rest = np.flatnonzero(~held)
+    even = rest[np.linspace(0, len(rest) - 1, limit - held.sum()).astype(np.int64)]
+    return np.sort(np.concatenate([np.flatnonzero(held), even]))
 
 
 def _training_and_dev(load: Callable[..., LabelledTexts], folder: Path) -> LabelledTexts:
@@ -132,19 +144,20 @@ def _meld(texts: LabelledTexts, seed: int) -> dict[str, Division]:
             f"by speaker ({MELD_FOLDS} folds)", True,
             _splits("by speaker", fold, texts.persons), "two of the six friends unheard in each",
         ),
-        "official": _official(texts, "dialogues are apart; most speakers are on both sides"),
         "random": Division(f"random ({MELD_FOLDS} folds)", False, tuple(drawn)),
+        "official": _official(texts, "dialogues are apart; most speakers are on both sides"),
     }  # fmt: skip
 
 
 def _dreaddit(texts: LabelledTexts, seed: int) -> dict[str, Division]:
     drawn = random_folds(texts.groups, texts.targets.argmax(axis=1), DREADDIT_FOLDS, seed)
     post = group_folds(texts.groups, DREADDIT_FOLDS)
+    by_post = _splits("by post", post, texts.groups)
+    unknown = "authors are not told: somebody with two posts may be on both sides"
+    two = f"by post, 2 of {DREADDIT_FOLDS} folds"
     divisions = {
-        "folds": Division(
-            f"by post ({DREADDIT_FOLDS} folds)", True, _splits("by post", post, texts.groups),
-            "authors are not told: somebody with two posts may be on both sides",
-        ),
+        "folds": Division(f"by post ({DREADDIT_FOLDS} folds)", True, by_post, unknown),
+        "two_folds": Division(two, True, by_post[:2], unknown),
         "random": Division(f"random ({DREADDIT_FOLDS} folds)", False, tuple(drawn)),
     }  # fmt: skip
     if len(set(texts.sources)) >= DREADDIT_FOLDS:
