@@ -31,6 +31,8 @@ COMMANDS: dict[str, str] = {
     "compress": "make smaller variants of a model and measure them",
     "calibration": "measure how honest the models' confidences are",
     "study": "compare a modality's models under both splits",
+    "engine": "build TensorRT engines before they are needed",
+    "doctor": "check what the graph needs of this machine, and mend what can be",
     "docs": "generate the tables of the README",
 }
 """Subcommand to its help; each is a module of ``emostress_ros.cli`` with ``add_arguments`` and

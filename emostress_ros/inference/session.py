@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +14,13 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 
 from emostress_ros.errors import ModelCorruptError, ModelError, ParameterError, SignalError
 from emostress_ros.inference.card import ModelCard
+from emostress_ros.inference.engines import engine_key, provider_options
 
 logger = logging.getLogger(__name__)
 
 PROVIDERS: Mapping[str, str] = {
     "tensorrt": "TensorrtExecutionProvider",
+    "tensorrt_rtx": "NvTensorRTRTXExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
@@ -33,6 +36,9 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
         if isinstance(item, type) and issubclass(item, Exception)
     ),
 )
+
+# The last where ONNX Runtime is older than plug-ins.
+_NO_PLUGIN: tuple[type[Exception], ...] = (*ORT_ERRORS, ImportError, AttributeError)
 
 _NUMPY = {
     "tensor(float)": np.float32,
@@ -53,9 +59,12 @@ class Session:
             ONNX model.
         providers: wanted providers, in order of preference, from :data:`PROVIDERS`.
         threads: threads of one operator; 1 keeps several nodes from fighting over cores.
+        precision: of a TensorRT engine; see :mod:`~emostress_ros.inference.engines`.
+        bind: bind inputs and outputs to the device's memory; None does so where it is not the
+            CPU's.
 
     Attributes:
-        provider: the provider that really runs (``cpu``, ``cuda``, ``tensorrt``).
+        provider: the provider that really runs, of :data:`PROVIDERS`.
         fallback: why the first wanted provider does not run; empty when it does.
 
     Raises:
@@ -68,14 +77,16 @@ class Session:
         model: ModelCard | Path | str | bytes,
         providers: Sequence[str] = ("cpu",),
         threads: int = 1,
+        precision: str = "fp16",
+        bind: bool | None = None,
     ) -> None:
         self.name = model.identifier if isinstance(model, ModelCard) else _name_of(model)
         if isinstance(model, ModelCard):
             model.check_weights()
         wanted = [_provider(name) for name in providers] or ["CPUExecutionProvider"]
-        available = ort.get_available_providers()
-        usable = [name for name in wanted if name in available]
-        self._session = self._open(model, usable or ["CPUExecutionProvider"], threads)
+        available = [*ort.get_available_providers(), *_plugged_in(wanted)]
+        usable = [name for name in wanted if name in available] or ["CPUExecutionProvider"]
+        self._session = self._open(model, usable, threads, precision)
         self._inputs = {item.name: item for item in self._session.get_inputs()}
         self.output_names = [item.name for item in self._session.get_outputs()]
         self.provider, self.fallback = self._really_used(wanted, available)
@@ -83,6 +94,7 @@ class Session:
             logger.warning("%s: %s", self.name, self.fallback)
         if isinstance(model, ModelCard):
             self._check_against(model)
+        self._bind = self.provider != "cpu" if bind is None else bind
 
     @property
     def input_names(self) -> list[str]:
@@ -107,10 +119,39 @@ class Session:
         if missing:
             raise SignalError(f"{self.name} lacks the inputs {', '.join(sorted(missing))}")
         try:
-            results = self._session.run(None, feed)
+            results = self._run_bound(feed) if self._bind else self._session.run(None, feed)
         except ORT_ERRORS as error:
             raise ModelError(f"{self.name}: ONNX Runtime failed: {error}") from error
         return dict(zip(self.output_names, results, strict=True))
+
+    def warm_up(self, runs: int = 2) -> bool:
+        """Run on zeros, so that the first real input does not wait for what is made lazily.
+
+        Returns:
+            False when the model takes no input of the least size; nothing is wrong then.
+        """
+        least: dict[str, np.ndarray] = {
+            name: np.zeros(
+                [size if isinstance(size, int) else 1 for size in item.shape], _NUMPY[item.type]
+            )
+            for name, item in self._inputs.items()
+        }
+        try:
+            for _ in range(runs):
+                self.run(least)
+        except ModelError:
+            return False
+        return True
+
+    def _run_bound(self, feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Run with one copy to the device and one back, in place of one for every operator."""
+        binding = self._session.io_binding()
+        for name, value in feed.items():
+            binding.bind_cpu_input(name, value)
+        for name in self.output_names:
+            binding.bind_output(name)
+        self._session.run_with_iobinding(binding)
+        return list(binding.copy_outputs_to_cpu())
 
     def _prepare(self, name: str, value: np.ndarray) -> np.ndarray:
         if name not in self._inputs:
@@ -129,7 +170,11 @@ class Session:
         return array
 
     def _open(
-        self, model: ModelCard | Path | str | bytes, providers: list[str], threads: int
+        self,
+        model: ModelCard | Path | str | bytes,
+        providers: list[str],
+        threads: int,
+        precision: str,
     ) -> ort.InferenceSession:
         source: Any = model.file if isinstance(model, ModelCard) else model
         options = ort.SessionOptions()
@@ -138,9 +183,12 @@ class Session:
         options.log_severity_level = 3
         # Spinning worker threads would burn a core while the graph idles.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        chosen = [(name, _options(name, source, precision)) for name in providers]
         try:
             return ort.InferenceSession(
-                source if isinstance(source, bytes) else str(source), options, providers=providers
+                source if isinstance(source, bytes) else str(source),
+                options,
+                **_providers(options, chosen),
             )
         except ORT_ERRORS as error:
             raise ModelCorruptError(f"{self.name} cannot be loaded: {error}") from error
@@ -173,6 +221,46 @@ class Session:
 
 def _name_of(model: Path | str | bytes) -> str:
     return "model" if isinstance(model, bytes) else Path(model).stem
+
+
+def _options(provider: str, source: Path | str | bytes, precision: str) -> dict[str, str]:
+    """Return the options of a provider by its long name: TensorRT's keep their engines."""
+    short = next(name for name, long in PROVIDERS.items() if long == provider)
+    if not short.startswith("tensorrt"):
+        return {}
+    model = source if isinstance(source, bytes) else Path(source).read_bytes()
+    key = engine_key(model, short, precision)
+    key.folder.mkdir(parents=True, exist_ok=True)
+    return dict(provider_options(short, key))
+
+
+def _plugged_in(wanted: Sequence[str]) -> list[str]:
+    """Return the names of plug-in providers that are asked for and have a device here."""
+    name = PROVIDERS["tensorrt_rtx"]
+    if name not in wanted:
+        return []
+    try:
+        if not _devices(name):
+            plugin = importlib.import_module("onnxruntime_ep_nv_tensorrt_rtx")
+            ort.register_execution_provider_library(name, plugin.get_library_path())
+        return [name] if _devices(name) else []
+    except _NO_PLUGIN as error:
+        # The fallback tells what runs in its place; this says why.
+        logger.warning("TensorRT-RTX cannot be used: %s", error)
+        return []
+
+
+def _devices(provider: str) -> list[Any]:
+    return [device for device in ort.get_ep_devices() if device.ep_name == provider]
+
+
+def _providers(options: ort.SessionOptions, chosen: list[tuple[str, dict[str, str]]]) -> Any:
+    """Return the keyword for a session; a plug-in is chosen by its devices, in the options."""
+    name, settings = chosen[0]
+    if name != PROVIDERS["tensorrt_rtx"]:
+        return {"providers": chosen}
+    options.add_provider_for_devices(_devices(name), settings)
+    return {}
 
 
 def _provider(name: str) -> str:

@@ -1,0 +1,128 @@
+"""Engines are kept by all that they depend on, and what cannot be had is said aloud."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from emostress_ros.cli.main import main
+from emostress_ros.errors import ParameterError
+from emostress_ros.inference import ModelCard, Session
+from emostress_ros.inference.engines import (
+    EngineKey,
+    engine_key,
+    gpu_name,
+    provider_options,
+)
+
+CARD = "physiology_wrist"
+without_gpu = pytest.mark.skipif(
+    "TensorrtExecutionProvider" in onnxruntime.get_available_providers(),
+    reason="this machine builds engines: its fallback cannot be seen",
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOSTRESS_ENGINES", str(tmp_path / "engines"))
+    return tmp_path / "engines"
+
+
+def features(session: Session) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {
+        name: random.uniform(size=[s if isinstance(s, int) else 3 for s in shape]).astype("f4")
+        for name, shape in ((item.name, item.shape) for item in session._inputs.values())
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"gpu": "Orin"}, {"tensorrt": "11.0"}, {"precision": "fp32"}, {"model_sha256": "b" * 64}],
+)
+def test_an_engine_is_not_found_for_another_gpu_version_precision_or_model(cache, change):
+    key = EngineKey("NVIDIA H100 80GB", "10.3", "fp16", "a" * 64)
+    key.folder.mkdir(parents=True)
+    assert not key.built
+    (key.folder / "net.engine").write_bytes(b"compiled")
+    assert key.built and not replace(key, **change).built
+    assert key.folder.is_relative_to(cache) and len(key.folder.relative_to(cache).parts) == 4
+
+
+def test_a_name_of_a_gpu_makes_no_path_of_its_own(cache):
+    key = EngineKey("../../etc/Tesla V100/32", "10.3", "fp16", "a" * 64)
+    assert key.folder.resolve().is_relative_to(cache)
+
+
+def test_the_provider_is_told_folder_and_precision():
+    key = engine_key(b"model", "tensorrt", "fp16")
+    options = provider_options("tensorrt", key)
+    assert options["trt_engine_cache_path"] == str(key.folder)
+    assert (options["trt_fp16_enable"], options["trt_int8_enable"]) == ("1", "0")
+    exact = provider_options("tensorrt", engine_key(b"model", "tensorrt", "fp32"))
+    assert exact["trt_fp16_enable"] == "0"
+    assert provider_options("tensorrt_rtx", key) == {"nv_runtime_cache_path": str(key.folder)}
+
+
+def test_a_precision_that_cannot_be_is_refused():
+    with pytest.raises(ParameterError, match="one of fp32, fp16, int8; got 'fp8'"):
+        engine_key(b"model", "tensorrt", "fp8")
+    with pytest.raises(ParameterError, match="quantisation scales"):
+        engine_key(b"a model of floats", "tensorrt", "int8")
+    assert engine_key(b"... DequantizeLinear ...", "tensorrt", "int8").precision == "int8"
+
+
+def test_the_gpu_is_named_by_its_driver_or_its_board(tmp_path):
+    assert gpu_name(tmp_path) == "none"
+    board = tmp_path / "proc/device-tree/model"
+    board.parent.mkdir(parents=True)
+    board.write_bytes(b"NVIDIA Jetson Orin Nano\0")
+    assert gpu_name(tmp_path) == "NVIDIA Jetson Orin Nano"
+    card = tmp_path / "proc/driver/nvidia/gpus/0000:01:00.0/information"
+    card.parent.mkdir(parents=True)
+    card.write_text("Model: \t NVIDIA H100\nIRQ: 7\n")
+    assert gpu_name(tmp_path) == "NVIDIA H100"
+
+
+def test_bound_inputs_and_outputs_say_the_same():
+    plain, bound = (Session(ModelCard.load(CARD), bind=bind) for bind in (False, True))
+    feed = features(plain)
+    for name, value in plain.run(feed).items():
+        np.testing.assert_array_equal(bound.run(feed)[name], value)
+
+
+def test_a_warm_up_runs_the_model_and_changes_nothing():
+    session = Session(ModelCard.load(CARD))
+    before = session.run(features(session))
+    assert session.warm_up()
+    for name, value in session.run(features(session)).items():
+        np.testing.assert_array_equal(before[name], value)
+
+
+@without_gpu
+def test_building_without_a_gpu_says_what_is_missing(capsys):
+    assert main(["engine", "build", "--models", CARD]) == 1
+    said = capsys.readouterr().err
+    assert "tensorrt is not installed" in said and "CPUExecutionProvider" in said
+
+
+@without_gpu
+def test_a_session_that_falls_back_says_so(caplog):
+    session = Session(ModelCard.load(CARD), ("tensorrt", "cpu"))
+    assert session.provider == "cpu"
+    assert "wanted tensorrt, runs on cpu" in session.fallback
+    assert any("wanted tensorrt" in record.message for record in caplog.records)
+
+
+def test_engines_are_listed_and_cleared(cache, capsys):
+    card = ModelCard.load(CARD)
+    key = engine_key(card.file.read_bytes(), "tensorrt")
+    key.folder.mkdir(parents=True)
+    (key.folder / "net.engine").write_bytes(bytes(1_500_000))
+    assert main(["engine", "list"]) == 0
+    assert "1.5" in capsys.readouterr().out
+    assert main(["engine", "clear"]) == 0
+    assert not cache.exists()
