@@ -17,6 +17,7 @@ from emostress_ros.errors import EmostressError
 from emostress_ros.nodes.base import ManagedNode
 
 NodeFactory = Callable[..., ManagedNode]
+_JOIN_S = 5.0
 
 
 def run_node(factory: NodeFactory, name: str, args: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def run_node(factory: NodeFactory, name: str, args: Sequence[str] | None = None)
 def run_nodes(
     factories: Sequence[tuple[NodeFactory, str]], args: Sequence[str] | None = None
 ) -> int:
-    """Run several nodes in one process with one executor; return the exit status."""
+    """Run several nodes in one process, an executor each; return the exit status."""
     try:
         rclpy.init(args=list(args) if args is not None else None)
     except rclpy_implementation.RCLInvalidROSArgsError as error:
@@ -48,12 +49,46 @@ def run_nodes(
 
 
 def _spin(nodes: list[ManagedNode]) -> None:
+    """Start and spin each node in a thread of its own, the first in this one, until one ends.
+
+    An executor looks at all it has whenever one thing happens, and loading models takes turns in
+    one thread: see docs/performance.md for both, measured.
+    """
+    ended: list[BaseException] = []
+    others = [
+        threading.Thread(target=_spin_other, args=(node, ended), daemon=True) for node in nodes[1:]
+    ]
+    for thread in others:
+        thread.start()
+    try:
+        _spin_one(nodes[0])
+    except ExternalShutdownException:
+        if ended:
+            raise ended[0] from None
+        raise
+    finally:
+        if rclpy.ok():
+            rclpy.shutdown()
+        for thread in others:
+            thread.join(_JOIN_S)
+
+
+def _spin_one(node: ManagedNode) -> None:
     executor: Any = SingleThreadedExecutor()
-    for node in nodes:
-        executor.add_node(node)
-    for node in nodes:
-        node.autostart()
+    executor.add_node(node)
+    node.autostart()
     executor.spin()
+
+
+def _spin_other(node: ManagedNode, ended: list[BaseException]) -> None:
+    try:
+        _spin_one(node)
+    except ExternalShutdownException:
+        return
+    except BaseException as error:
+        # One node's end is the process's, as it would be in the main thread.
+        ended.append(error)
+        rclpy.try_shutdown()
 
 
 def _take_down(nodes: list[ManagedNode]) -> None:
