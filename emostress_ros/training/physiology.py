@@ -123,9 +123,10 @@ def train_other(
     splits = table.folds(FOLDS, "by subject")
     entry = bench.judge(args.arch, splits)
     print(
-        f"{args.arch} as {variant.name}, {len(splits)} folds by subject: n {entry.score.n}, accuracy "
-        f"{entry.score.accuracy:.3f}, balanced {entry.score.uar:.3f}, ECE {entry.score.ece:.3f}; "
-        f"{entry.note}; {entry.parameters} parameters, {entry.seconds:.0f} s"
+        f"{args.arch} as {variant.name}, {len(splits)} folds by subject: n {entry.score.n}, "
+        f"accuracy {entry.score.accuracy:.3f}, balanced {entry.score.uar:.3f}, "
+        f"ECE {entry.score.ece:.3f}; {entry.note}; "
+        f"{entry.parameters} parameters, {entry.seconds:.0f} s"
     )
     if entry.curves:
         panels = {"loss": ["training_loss"], "validation UAR": ["uar"]}
