@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model that learned from everybody (voice: emostress_ros.training.voice_compress)",
     )  # fmt: skip
     parser.add_argument("--docs", type=Path, help="folder whose compression.md is written anew")
+    parser.add_argument("--sets", help="score on these sets alone, comma-separated")
     parser.add_argument(
         "--no-accuracy", action="store_true", help="leave out the scores, which take longest"
     )
@@ -59,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
     if args.folds:
         measured = _fold_scored(measured, args.folds, feeds[::2], args.out / "folds")
     elif not args.no_accuracy:
-        measured = {name: _scored(m, card, cards[name], args.data) for name, m in measured.items()}
+        chosen = _held_out(card, args.sets)
+        measured = {
+            name: _scored(m, chosen, cards[name], args.data) for name, m in measured.items()
+        }
     for name, reason in problems.items():
         measured[name] = Measured(name, problem=reason)
     ordered = [measured[name] for name in VARIANTS if name in measured]
@@ -155,11 +159,11 @@ def measure(
     return found
 
 
-def _scored(measured: Measured, original: ModelCard, variant: ModelCard, data: Path) -> Measured:
-    """Score a variant by those figures of the original that score a file on what was held out."""
+def _scored(measured: Measured, chosen: list[Claim], variant: ModelCard, data: Path) -> Measured:
+    """Score a variant by figures of the original that score a file on what was held out."""
     runner = figures.Runner(data, None)
     accuracy, uar = {}, {}
-    for claim in _held_out(original):
+    for claim in chosen:
         words = claim.command.split()
         if "--model" in words:
             at = words.index("--model")
@@ -192,11 +196,17 @@ def _fold_scored(
     }  # fmt: skip
 
 
-def _held_out(card: ModelCard) -> list[Claim]:
+def _held_out(card: ModelCard, sets: str | None) -> list[Claim]:
+    """Choose the figures of a card that score its file on what it did not learn from."""
+    wanted = [name.strip() for name in sets.split(",")] if sets else list(DATA_FOLDERS)
+    unknown = [name for name in wanted if name not in DATA_FOLDERS]
+    if unknown:
+        raise ParameterError(f"--sets must be of {', '.join(DATA_FOLDERS)}; got {unknown[0]}")
     found: dict[str, Claim] = {}
     for claim in claims(card):
-        scores = claim.command.startswith("emostress score") and "--protocol" not in claim.command
-        if scores and not claim.part:
+        words = claim.command.split()
+        scores = words[:2] == ["emostress", "score"] and "--protocol" not in words
+        if scores and not claim.part and words[3] in wanted:
             found.setdefault(claim.command, claim)
     return list(found.values())
 

@@ -25,6 +25,9 @@ STORED = ("fp32", "fp16", "w8")
 """Variants that compute in float32 whatever the CPU: those that may ship."""
 MOST_LOST = 0.005
 """Accuracy that a shipped variant may lose against float32."""
+MOST_MOVED = 0.01
+"""Difference of a probability from the reference's that a shipped variant may show: else its
+calibration, and the threshold of *unknown*, would no longer be those that were measured."""
 WORTH = 1e6
 """Bytes: a model smaller than this gains nothing that anybody would notice."""
 
@@ -179,17 +182,22 @@ def load(cards: Mapping[str, ModelCard]) -> tuple[dict[str, Session], dict[str, 
     return sessions, problems
 
 
-def choose(variants: Sequence[Measured]) -> tuple[str, str]:
+def choose(variants: Sequence[Measured], shipped: str = REFERENCE) -> tuple[str, str]:
     """Return which variant ships, and why.
 
     Of the variants that compute in float32 on every machine, the smallest ships that loses at
     most half a point of accuracy on each set (or, where no set was kept from the training, gives
-    the reference's answer on 99.5 %); a model under 1 MB stays as it is.
+    the reference's answer on 99.5 %) and moves no probability by more than 0.01. A model under
+    1 MB stays as it is.
+
+    Args:
+        variants: as measured, the reference among them.
+        shipped: the variant that the model's file is now.
     """
     there = {v.name: v for v in variants if not v.problem}
     reference = there[REFERENCE]
     if reference.size < WORTH:
-        return REFERENCE, f"{reference.size / 1e6:.2f} MB is small enough as it is"
+        return shipped, f"{there[shipped].size / 1e6:.2f} MB is small enough as it is"
     fit = [v for v in there.values() if v.name in STORED and _keeps(v, reference)]
     smallest = min(fit, key=lambda v: v.size)
     return smallest.name, (
@@ -201,6 +209,8 @@ def choose(variants: Sequence[Measured]) -> tuple[str, str]:
 def _keeps(variant: Measured, reference: Measured) -> bool:
     if variant.name == REFERENCE:
         return True
+    if variant.deviation > MOST_MOVED:
+        return False
     if not reference.accuracy:
         return variant.agreement >= 1.0 - MOST_LOST
     lost = [reference.accuracy[name] - value for name, value in variant.accuracy.items()]

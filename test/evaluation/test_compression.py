@@ -38,7 +38,7 @@ def test_the_command_makes_measures_and_documents(
     assert "int8" in capsys.readouterr().out
     text = (tmp_path / "compression.md").read_text()
     assert "## text_minilm_open" in text
-    assert "By the rule: `fp32` (0.52 MB is small enough as it is)" in text
+    assert "By the rule: `w8` (0.13 MB is small enough as it is)" in text
     reference = ModelCard.load(tmp_path / "out/text_minilm_open_fp32")
     smaller = ModelCard.load(tmp_path / "out/text_minilm_open_w8")
     assert smaller.file.stat().st_size < reference.file.stat().st_size / 3
@@ -60,9 +60,11 @@ def test_inputs_are_heard_one_by_one_and_the_ear_is_taken_off() -> None:
         compression.recorded_inputs("somebody@else", 1, lambda: session.run({"sentence": rows}))
 
 
-def variant(name: str, size: float, accuracy: float | None, agreement: float = 1.0) -> Measured:
+def variant(
+    name: str, size: float, accuracy: float | None, agreement: float = 1.0, off: float = 0.0
+) -> Measured:
     known = {} if accuracy is None else {"dev": accuracy}
-    return Measured(name, int(size), int(size), known, known, agreement, 0.0, 1.0, 1.0)
+    return Measured(name, int(size), int(size), known, known, agreement, off, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,7 @@ def variant(name: str, size: float, accuracy: float | None, agreement: float = 1
     [
         ([("fp32", 4e6, 0.70), ("fp16", 2e6, 0.70), ("w8", 1e6, 0.696)], "w8"),
         ([("fp32", 4e6, 0.70), ("fp16", 2e6, 0.70), ("w8", 1e6, 0.694)], "fp16"),
+        ([("fp32", 4e6, 0.7), ("fp16", 2e6, 0.7), ("w8", 1e6, 0.7, 1.0, 0.02)], "fp16"),
         ([("fp32", 4e6, 0.70), ("int8", 1e6, 0.71)], "fp32"),
         ([("fp32", 9e5, 0.70), ("fp16", 5e5, 0.70)], "fp32"),
         ([("fp32", 4e6, None, 1.0), ("fp16", 2e6, None, 0.99)], "fp32"),
