@@ -97,8 +97,9 @@ def test_every_imported_distribution_is_required() -> None:
         training = "training" in path.parts
         for name in imported(path) - sys.stdlib_module_names - {"emostress_ros"}:
             distribution = distributions.get(name, name)
-            live = name in ("bleak", "cv2", "sounddevice")  # cli says which extra is missing
-            allowed = required | extras if training or live else required
+            # What uses these says which extra is missing.
+            optional = name in ("bleak", "cryptography", "cv2", "ray", "sounddevice")
+            allowed = required | extras if training or optional else required
             assert ros.fullmatch(name) or distribution in allowed, f"{path} imports {name}"
 
 
