@@ -19,8 +19,9 @@ from emostress_ros.errors import ParameterError
 from emostress_ros.training import common, face_nets
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.face_data import prepare
-from emostress_ros.training.face_fit import Trainer, load_net, run_folder
+from emostress_ros.training.face_fit import Trainer, load_net
 from emostress_ros.training.face_mobilenet import PACKAGE, MobileNetV1
+from emostress_ros.training.face_recipe import run_folder
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     add("--work", type=Path, default=None, help="checkpoint, log (default: runs/face_ARCH_sSEED)")
     add("--epochs", type=int, default=60)
     add("--minutes", type=float, default=0.0, help="train this long instead of --epochs")
+    add("--stop-after", type=int, default=0, help="end after this epoch of the schedule; 0: never")
     add("--batch", type=int, default=128)
     add("--lr", type=float, default=0.1)
     add("--optimizer", default="sgd", choices=("sgd", "adamw"))

@@ -17,8 +17,7 @@ from emostress_ros.training import face_nets
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.datasets.fer2013 import FERPLUS_LABELS, LABELS, SIDE
 from emostress_ros.training.face_evaluate import DATASETS, evaluate
-from emostress_ros.training.face_fit import run_folder
-from emostress_ros.training.face_recipe import recognition_data, training_of
+from emostress_ros.training.face_recipe import recognition_data, run_folder, training_of
 
 WIRE = {
     "angry": "angry",

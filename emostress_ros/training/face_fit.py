@@ -16,7 +16,7 @@ from emostress_ros.training.face_augment import Augmentation, augment, mixup
 from emostress_ros.training.face_data import FaceSet
 from emostress_ros.training.face_losses import accuracies, soft_cross_entropy
 from emostress_ros.training.face_mobilenet import MobileNetV1, load_pretrained
-from emostress_ros.training.face_recipe import command_of, forerunners
+from emostress_ros.training.face_recipe import command_of, forerunners, run_folder
 
 FERPLUS_WEIGHT = 0.7
 
@@ -128,7 +128,7 @@ class Trainer:
         title, epochs = f"face {self.options.arch}", self.options.epochs
         shown = self.workers.leads and not self.options.quiet
         with common.progress_bar(epochs, title, enabled=shown) as advance:
-            while self._progress(0.0) < 1.0 and not self.stopping.over:
+            while not self._over():
                 started = time.perf_counter()
                 loss = self._train_epoch(started)
                 self.workers.average(_float_buffers(self.net) + _float_buffers(self.ema.net))
@@ -141,6 +141,10 @@ class Trainer:
                     advance(_summary(row))
         self.stopping.give_back(self.ema.net)
         return self.ema.net
+
+    def _over(self) -> bool:
+        stopped = 0 < self.options.stop_after <= self.epoch
+        return stopped or self.stopping.over or self._progress(0.0) >= 1.0
 
     def _record(self, row: dict[str, float]) -> None:
         self.log.write(row)
@@ -272,9 +276,3 @@ def _summary(row: dict[str, float]) -> str:
         f"loss {row['training_loss']:.3f}  val acc {row['accuracy']:.3f}  uar {row['uar']:.3f}"
         f"  {row['seconds']:.1f} s"
     )
-
-
-def run_folder(options: argparse.Namespace) -> Path:
-    """Return where a training keeps its checkpoint and log."""
-    folder: Path | None = options.work
-    return folder or Path("runs") / f"face_{options.arch}_s{options.seed}"

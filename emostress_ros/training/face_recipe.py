@@ -17,11 +17,17 @@ from emostress_ros.training.face_mobilenet import PACKAGE
 _RECIPE = {
     "arch": "resnet_small", "batch": 128, "lr": 0.1, "optimizer": "sgd", "body_lr": 1.0,
     "ema": 0.999, "weight_decay": 5e-4, "smoothing": 0.05, "mixup": 0.0, "distil": 0.8,
-    "balance": 0.0, "patience": 0,
+    "balance": 0.0, "patience": 0, "stop_after": 0,
     "full_side": False, "flip": False, "half": False, "side": 0,
 }  # fmt: skip
 """Options that decide what comes out, and their defaults."""
 _START = "human-models/package"
+
+
+def run_folder(options: argparse.Namespace) -> Path:
+    """Return where a training keeps its checkpoint and log."""
+    folder: Path | None = options.work
+    return folder or Path("runs") / f"face_{options.arch}_s{options.seed}"
 
 
 def command_of(options: argparse.Namespace, epochs: int) -> str:
@@ -38,7 +44,7 @@ def command_of(options: argparse.Namespace, epochs: int) -> str:
         flag = f"--{name.replace('_', '-')}"
         words += [flag] if value is True else [flag, f"{value:g}" if default and isinstance(
             value, float) else str(value)]  # fmt: skip
-    words += ["--seed", str(options.seed)]
+    words += ["--seed", str(options.seed), "--work", f"runs/{run_folder(options).name}"]
     words += ["--pretrained", _START] if options.pretrained else []
     words += ["--initial", _placed(options.initial)] if options.initial else []
     words += ["--teachers", *map(_placed, options.teachers)] if options.teachers else []
@@ -46,8 +52,7 @@ def command_of(options: argparse.Namespace, epochs: int) -> str:
 
 
 def _placed(checkpoint: Path) -> str:
-    state = common.load_checkpoint(checkpoint)
-    return f"runs/face_{state['arch']}_s{state['seed']}/checkpoint.pt"
+    return f"runs/{checkpoint.resolve().parent.name}/{checkpoint.name}"
 
 
 def forerunners(options: argparse.Namespace) -> Iterator[dict[str, Any]]:

@@ -138,7 +138,7 @@ def test_a_pupil_names_its_teacher_and_may_not_hold_out_what_that_one_saw(toy_se
     command = ModelCard.load(tmp_path / "pupil" / "out").raw["training"]["command"]
     first, second = command.split(" && ")
     assert "--arch cnn" in first and "--no-export" in first
-    assert "--teachers runs/face_cnn_s3/checkpoint.pt" in second
+    assert "--teachers runs/work/checkpoint.pt" in second
 
 
 def test_start_weights_are_for_the_network_they_fit(toy_set, tmp_path):
@@ -146,8 +146,9 @@ def test_start_weights_are_for_the_network_they_fit(toy_set, tmp_path):
         run(toy_set, tmp_path, "--arch", "cnn", "--pretrained", str(tmp_path))
     with pytest.raises(ParameterError, match="--side"):
         run(toy_set, tmp_path, "--arch", "cnn", "--side", "64")
+    run(toy_set, tmp_path, "--arch", "cnn", "--no-export", "--epochs", "5", "--stop-after", "2")
     log = common.CsvLog(tmp_path / "work" / "log.csv", resume=True).read()
-    assert log["epoch"] == [1]
+    assert log["epoch"] == [1, 2]
 
 
 def test_pruned_channels_leave_without_a_trace_where_they_said_nothing():
