@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{claim.model}, {claim.dataset}: {error}", file=sys.stderr)
             failed = True
             continue
-        found.append(calibration.honesty(card, claim.dataset, claim.split, items))
+        found.append(calibration.honesty(card, _named(claim), claim.split, items))
     if not found:
         return 1
     args.out.mkdir(parents=True, exist_ok=True)
@@ -62,6 +62,12 @@ def _wholes(only: str | None, *, quick: bool) -> Iterator[Claim]:
             continue
         seen.add(key)
         yield claim
+
+
+def _named(claim: Claim) -> str:
+    """The set as the card calls it, and whether the answer is the one that the graph publishes."""
+    published = "published" in claim.command.split()
+    return f"{claim.dataset}, {calibration.PUBLISHED}" if published else claim.dataset
 
 
 def _predictions(

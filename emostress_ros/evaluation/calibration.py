@@ -28,6 +28,8 @@ from emostress_ros.training.calibrate import (
 )
 
 FloatArray = npt.NDArray[np.float64]
+PUBLISHED = "as published"
+"""Mark of a set that is judged by the answer that the graph publishes, not by the set's own."""
 RAW, SHIPPED, TEMPERATURE, ISOTONIC = "raw", "shipped", "temperature", "isotonic"
 
 
@@ -123,7 +125,8 @@ def _ways(card: ModelCard, dataset: str, items: Predictions) -> dict[str, FloatA
 def calibration_of(card: ModelCard, dataset: str) -> tuple[float, float] | None:
     """Return (temperature, shift) that a card says its model was calibrated with on a set.
 
-    ``temperature_<dataset>`` counts before ``temperature``; ``platt_stress`` is (slope, shift).
+    ``temperature_<dataset>`` counts before ``temperature``, ``temperature_general`` is that of
+    what is published; ``platt_stress`` is (slope, shift).
     ``None`` where the card names none.
     """
     known: Mapping[str, Any] = card.raw.get("calibration") or {}
@@ -131,7 +134,8 @@ def calibration_of(card: ModelCard, dataset: str) -> tuple[float, float] | None:
     if name == "dreaddit" and "platt_stress" in known:
         slope, shift = known["platt_stress"]
         return 1.0 / float(slope), float(shift)
-    for key in (f"temperature_{name}", "temperature"):
+    own = "temperature_general" if PUBLISHED in dataset else f"temperature_{name}"
+    for key in (own, "temperature"):
         if key in known:
             return float(known[key]), float(known.get("shift", 0.0))
     return None

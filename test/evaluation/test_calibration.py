@@ -36,6 +36,7 @@ def items() -> Predictions:
     ("dataset", "how", "expected"),
     [
         ("goemotions", {"temperature_goemotions": 1.2, "temperature": 3.0}, (1.2, 0.0)),
+        ("meld, as published", {"temperature_meld": 1.2, "temperature_general": 1.1}, (1.1, 0.0)),
         ("RAVDESS", {"temperature": 0.8}, (0.8, 0.0)),
         ("wesad, pulse only", {"temperature": 0.7, "shift": -0.5}, (0.7, -0.5)),
         ("dreaddit", {"platt_stress": [0.8, -0.1]}, (1.25, -0.1)),
