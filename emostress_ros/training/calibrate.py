@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from emostress_ros.errors import MetricsError
 
@@ -77,10 +77,24 @@ def fit_temperature(
     return float(np.exp(found.x))
 
 
+def fit_platt(truth: IntArray, probabilities: npt.NDArray[np.floating]) -> tuple[float, float]:
+    """Return the temperature and shift of the least log-loss for two classes (Platt 1999)."""
+
+    def loss(found: FloatArray) -> float:
+        power = float(np.clip(found[0], -np.log(8.0), np.log(8.0)))
+        return log_loss(truth, soften(probabilities, float(np.exp(power)), float(found[1])))
+
+    power, shift = minimize(loss, np.zeros(2), method="Nelder-Mead").x
+    return float(np.exp(np.clip(power, -np.log(8.0), np.log(8.0)))), float(shift)
+
+
 def temperature_calibrator(truth: IntArray, probabilities: FloatArray) -> Calibrator:
-    """Fit a temperature; return what applies it."""
-    temperature = fit_temperature(truth, probabilities)
-    return lambda rows: soften(rows, temperature)
+    """Fit a temperature, and with two classes a shift; return what applies them."""
+    if probabilities.shape[1] == 2:
+        temperature, shift = fit_platt(truth, probabilities)
+    else:
+        temperature, shift = fit_temperature(truth, probabilities), 0.0
+    return lambda rows: soften(rows, temperature, shift)
 
 
 @dataclass(frozen=True)

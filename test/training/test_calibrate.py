@@ -12,6 +12,7 @@ from emostress_ros.metrics import expected_calibration_error
 from emostress_ros.training.calibrate import (
     Isotonic,
     cross_fitted,
+    fit_platt,
     fit_temperature,
     harden,
     isotonic_calibrator,
@@ -37,6 +38,18 @@ def test_the_temperature_is_found_again(
 ) -> None:
     truth, rows = honest
     assert fit_temperature(truth, harden(rows, temperature)) == pytest.approx(temperature, rel=0.1)
+
+
+def test_two_classes_are_also_shifted() -> None:
+    rng = np.random.default_rng(2)
+    stress = rng.beta(1.0, 1.0, 4000)
+    rows = np.stack([1.0 - stress, stress], axis=1)
+    truth = (rng.random(4000) < stress).astype(np.int64)
+    temperature, shift = fit_platt(truth, harden(rows, 2.0, -0.7))
+    assert temperature == pytest.approx(2.0, rel=0.15)
+    assert shift == pytest.approx(-0.7, abs=0.15)
+    mended = cross_fitted(temperature_calibrator, truth, harden(rows, 2.0, -0.7), None)
+    assert expected_calibration_error(truth, mended) < 0.03
 
 
 def test_label_distributions_count_by_their_mass(honest: tuple[np.ndarray, np.ndarray]) -> None:
