@@ -97,7 +97,7 @@ def test_meld_is_judged_on_speakers_apart(model: str, data: Path, tmp_path: Path
 
 
 def test_wrong_names_say_what_is_allowed(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="'folds', 'random'"):
+    with pytest.raises(ParameterError, match="'folds', 'two_folds', 'random'"):
         text_protocol.score("dreaddit", data / "dreaddit", protocol="loso", work=tmp_path)
     with pytest.raises(ParameterError, match="tfidf, minilm_linear"):
         text_protocol.score("meld", data / "meld", protocol="folds", model="gpt", work=tmp_path)
