@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -170,7 +171,8 @@ def _scored(measured: Measured, chosen: list[Claim], variant: ModelCard, data: P
             del words[at : at + 2]
         try:
             score = runner.score(replace(claim, folder=variant.folder, command=" ".join(words)))
-        except EmostressError:
+        except EmostressError as error:
+            print(f"no figure of {measured.name} on {claim.dataset}: {error}", file=sys.stderr)
             continue
         where = f"{claim.dataset}, {claim.split}"
         accuracy[where], uar[where] = score.accuracy, score.uar

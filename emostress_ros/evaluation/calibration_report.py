@@ -26,9 +26,10 @@ on images never seen), by the protocol that each figure of a model's card names.
 ECE is the expected calibration error over 15 bins of the top probability (Guo et al. 2017); every
 shipped model has to stay at or below {TARGET:.2f}. *Uncalibrated* undoes what the card says was
 done; *shipped* is what the model's file says. *Temperature* (with two classes also a shift of the
-log-odds, Platt 1999) and *isotonic* (one map a class, Zadrozny and Elkan 2002) start from the uncalibrated probabilities and are fitted on other people
-than those they are judged on (five folds), so their columns show what a recalibration on such
-data would really bring. Log-loss is in nats; smaller is better for both.
+log-odds, Platt 1999) and *isotonic* (one map a class, Zadrozny and Elkan 2002) start from the
+uncalibrated probabilities and are fitted on other people than those they are judged on (five
+folds), so their columns show what a recalibration on such data would really bring. Log-loss is in
+nats; smaller is better for both.
 
 {{table}}
 

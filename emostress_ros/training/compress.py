@@ -13,6 +13,7 @@ al., "Learning both weights and connections for efficient neural networks", Neur
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -151,11 +152,7 @@ def prune(model: onnx.ModelProto, sparsity: float) -> onnx.ModelProto:
 
 
 def check_worth(model: onnx.ModelProto) -> None:
-    """Refuse a model that has no weight worth making smaller.
-
-    Raises:
-        ModelError: says so.
-    """
+    """Raise :class:`ModelError` for a model that has no weight worth making smaller."""
     if not dict(_weights(model)):
         raise ModelError(f"no product of at least {LEAST_SIZE} weights: nothing to make smaller")
 
@@ -197,8 +194,7 @@ def quantise_static(model: Path, out: Path, feeds: Sequence[Feed]) -> None:
 def quantise_dynamic(model: Path, out: Path) -> None:
     """Write a variant whose matrix products are int8, ranges taken afresh from every input.
 
-    Raises:
-        ModelError: see :func:`quantise_static`.
+    Raises :class:`ModelError` as :func:`quantise_static` does.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -261,7 +257,9 @@ class _Reader:
 
 
 def write_variant(card: ModelCard, file: Path, name: str, folder: Path) -> ModelCard:
-    """Write the card of a variant beside its file; its figures are left out: they are another's.
+    """Write the card of a variant beside its file, and copy what else the model needs.
+
+    Its figures are left out: they are another's.
 
     Args:
         card: of the model that the variant was made of.
@@ -273,6 +271,9 @@ def write_variant(card: ModelCard, file: Path, name: str, folder: Path) -> Model
         "name": f"{card.name}_{name}", "file": file.name, "sha256": sha256_of(file), "figures": [],
     }  # fmt: skip
     raw["extra"] = {**card.extra, "variant": name, "variant_of": card.identifier}
+    for other in card.folder.iterdir():  # such as a tokenizer
+        if other.suffix not in (".onnx", ".yaml", ".npz") and other.is_file():
+            shutil.copyfile(other, folder / other.name)
     text = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=98)
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
     return ModelCard.load(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -117,11 +118,24 @@ def test_int8_arithmetic_runs_and_is_near(net: onnx.ModelProto, tmp_path: Path) 
 
 
 def test_a_graph_without_weights_cannot_be_quantised(tmp_path: Path) -> None:
-    card = ModelCard.load(share_directory() / "models/physiology_wrist")
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 6]) for n in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", *[[v] for v in values])
+    bare = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     with pytest.raises(ModelError, match="1024"):
-        compress.check_worth(onnx.load(str(card.file)))
+        compress.check_worth(bare)
+    onnx.save(bare, str(tmp_path / "bare.onnx"))
     with pytest.raises(ModelError, match="1024"):
-        compress.quantise_dynamic(card.file, tmp_path / "out.onnx")
+        compress.quantise_dynamic(tmp_path / "bare.onnx", tmp_path / "out.onnx")
+
+
+def test_a_variant_brings_what_else_the_model_needs(tmp_path: Path) -> None:
+    card = ModelCard.load(share_directory() / "models/text_minilm")
+    out = tmp_path / "v"
+    out.mkdir()
+    shutil.copyfile(card.file, out / "model.onnx")
+    compress.write_variant(card, out / "model.onnx", "same", out)
+    others = {p.name for p in card.folder.iterdir()} - {"model.yaml", "model.onnx"}
+    assert others and all((out / name).read_bytes() for name in others)
 
 
 def test_a_variant_is_a_model_with_a_card_and_no_borrowed_figures(tmp_path: Path) -> None:
