@@ -13,7 +13,7 @@ from emostress_ros.sync import SyncConfig
 class FusionConfig(SyncConfig):
     """What is fused, for whom, and when the answer is *unknown*."""
 
-    model: str = parameter("fusion_late", "Name or folder of the fusion model.")
+    model: str = parameter("fusion_attention", "Name or folder of the fusion model.")
     modalities: tuple[str, ...] = parameter(
         ("face", "voice", "physiology", "text"), "Modalities that a state reports on."
     )

@@ -11,6 +11,7 @@ from emostress_ros.affect import EMOTIONS, UNKNOWN, Affect, StressLevel
 from emostress_ros.fusion.verdict import FusionStrategy, stress_confidence
 
 _MARGIN = 0.1
+_UNKNOWN_MARGIN = 0.05
 
 
 class Smoother:
@@ -60,12 +61,18 @@ class Smoother:
         )
 
     def _keep_or_change(self, before: str, probabilities: np.ndarray, gain: float) -> str:
-        # A label gives way only to one that is clearly likelier, lest two near-equals flicker.
+        # A label gives way only to one that is clearly likelier, and to *unknown* only when it is
+        # clearly unsure, lest two near-equals flicker.
         name = self._fusion.name(probabilities)
-        if gain == 1.0 or UNKNOWN in (name, before) or name == before:
+        if gain == 1.0 or name == before or len(probabilities) == 0:
             return name
-        margin = probabilities[EMOTIONS.index(name)] - probabilities[EMOTIONS.index(before)]
-        return before if margin < _MARGIN else name
+        least = self._fusion.unknown_below
+        if before == UNKNOWN:
+            return name if probabilities.max() >= least + _UNKNOWN_MARGIN else before
+        held = probabilities[EMOTIONS.index(before)]
+        if name == UNKNOWN:
+            return before if held >= least - _UNKNOWN_MARGIN else name
+        return before if probabilities[EMOTIONS.index(name)] - held < _MARGIN else name
 
 
 def _confidence(emotion: str, probabilities: np.ndarray) -> float:

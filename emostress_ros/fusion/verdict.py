@@ -73,6 +73,9 @@ class FusionStrategy(ABC):
         terms: ``modalities`` and ``default`` (ages), ``stress_moderate`` and ``stress_high``.
         min_quality: evidence under it is not used.
         unknown_below: confidence under which the emotion is *unknown*.
+
+    Attributes:
+        unknown_below: the same.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class FusionStrategy(ABC):
         self.default_terms = ModalityTerms(**terms["default"])
         self._levels = (float(terms["stress_moderate"]), float(terms["stress_high"]))
         self._min_quality = min_quality
-        self._unknown_below = unknown_below
+        self.unknown_below = unknown_below
 
     @abstractmethod
     def findings(self, situations: Sequence[Situation]) -> list[Finding]:
@@ -124,7 +127,7 @@ class FusionStrategy(ABC):
 
     def name(self, probabilities: FloatArray) -> str:
         """Return the emotion of (K,) probabilities, or *unknown* under the threshold."""
-        if len(probabilities) == 0 or float(probabilities.max()) < self._unknown_below:
+        if len(probabilities) == 0 or float(probabilities.max()) < self.unknown_below:
             return UNKNOWN
         return EMOTIONS[int(np.argmax(probabilities))]
 

@@ -4,7 +4,7 @@ Loss = classification + modality consistency + regularisation.  The classificati
 entropy of emotion and stress under a random one of the 15 subsets and under all modalities; the
 consistency is the divergence of what a subset says from what everything says (a network that
 teaches itself: Furlanello et al., "Born-again neural networks", ICML 2018); the regularisation
-keeps the corrections of the opinions small.
+keeps the corrections of the opinions small, and what is known to be noise from saying anything.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class FitOptions:
         weight_decay: of AdamW.
         consistency: weight of the modality consistency.
         regularisation: weight of the squared corrections.
+        noise: weight of what noise in place of a signal adds to the state.
         log_every: steps between two rows of the log.
         seed: of everything.
     """
@@ -54,6 +55,7 @@ class FitOptions:
     weight_decay: float = 0.1
     consistency: float = 0.3
     regularisation: float = 0.02
+    noise: float = 0.2
     log_every: int = 50
     seed: int = 0
 
@@ -65,12 +67,13 @@ class Loss:
     classification: Tensor
     consistency: Tensor
     regularisation: Tensor
+    noise: Tensor
     accuracy: float
 
     @property
     def total(self) -> Tensor:
         """Sum of the terms."""
-        return self.classification + self.consistency + self.regularisation
+        return self.classification + self.consistency + self.regularisation + self.noise
 
 
 def fit(
@@ -144,6 +147,7 @@ def loss_of(
         classification,
         options.consistency * consistency,
         options.regularisation * (whole.corrections + some.corrections),
+        options.noise * _noise(whole, torch.from_numpy(pairs.replaced(moments))),
         float(right),
     )
 
@@ -167,11 +171,18 @@ def _divergence(some: Said, whole: Said, asked: Tensor, felt: Tensor) -> Tensor:
     return named + (cross - entropy)[felt].mean()
 
 
+def _noise(whole: Said, replaced: Tensor) -> Tensor:
+    """Mean square of what tokens say whose signal is noise: it should be nothing."""
+    said = whole.emotion_weights.square() + whole.stress_weights.square()
+    return (said * replaced).mean()
+
+
 def _row(loss: Loss) -> dict[str, float]:
     return {
         "loss": float(loss.total.detach()),
         "classification": float(loss.classification.detach()),
         "consistency": float(loss.consistency.detach()),
         "regularisation": float(loss.regularisation.detach()),
+        "noise": float(loss.noise.detach()),
         "accuracy": loss.accuracy,
     }

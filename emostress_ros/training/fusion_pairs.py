@@ -51,6 +51,9 @@ SUBSETS: tuple[tuple[str, ...], ...] = tuple(
 NEUTRAL_SHARE = 0.25
 """Share of neutral moments; the six others share the rest."""
 
+STRESS_SHARE = 0.4
+"""Share of stressed moments: posts have even odds, windows of the wearables 0.3."""
+
 IntArray = npt.NDArray[np.int64]
 _EVERYTHING = np.ones(len(MODALITIES), dtype=bool)
 
@@ -109,8 +112,6 @@ class Pairs:
         self.layout = layout
         self._by_emotion = [_groups(table.emotion, len(EMOTIONS)) for table in self.tables]
         self._by_stress = [_groups(table.stressed, 2) for table in self.tables]
-        body = self.tables[MODALITIES.index("physiology")].stressed
-        self.stress_share = float(np.mean(body[body >= 0]))
         self._spread = [table.vectors[0].std(axis=0) for table in self.tables]
 
     def draw(self, count: int, rng: np.random.Generator) -> Moments:
@@ -119,20 +120,25 @@ class Pairs:
         prior = np.full(len(EMOTIONS), share)
         prior[0] = NEUTRAL_SHARE
         emotion = rng.choice(len(EMOTIONS), count, p=prior)
-        stressed = (rng.random(count) < self.stress_share).astype(np.int64)
+        stressed = (rng.random(count) < STRESS_SHARE).astype(np.int64)
         of_stress = np.arange(count) % 2 == 1
         age_s = self._ages(count, rng)
         items = np.stack(
             [self._items(m, emotion, stressed, of_stress, age_s[:, m], rng) for m in range(4)], 1
         )
         kinds = np.stack([_kinds(len(table.kinds), count, rng) for table in self.tables], 1)
-        noisy = rng.random(items.shape) < 0.5
+        noisy = rng.random(items.shape) < 0.3
         return Moments(
             items, kinds, age_s, rng.random(items.shape) < 0.5,
-            noisy * rng.uniform(0.0, 1.0, items.shape),
+            noisy * rng.uniform(0.0, 0.5, items.shape),
             np.where(of_stress, -1, emotion), np.where(of_stress, stressed, -1),
             np.full(count, "", dtype=np.str_),
         )  # fmt: skip
+
+    def replaced(self, moments: Moments) -> npt.NDArray[np.bool_]:
+        """Return (P, M) True where noise stands in place of the signal."""
+        last = np.array([len(table.kinds) - 1 for table in self.tables])
+        return np.asarray(moments.kinds == last)
 
     def _ages(self, count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         longest = np.array([TERMS[name].max_age_s for name in MODALITIES])
@@ -154,7 +160,7 @@ class Pairs:
         shown = np.where(passed | of_stress, rng.integers(len(EMOTIONS), size=count), emotion)
         passed = rng.random(count) > np.exp(-age_s / STRESS_DWELL_S)
         loose = passed | ~of_stress
-        felt = np.where(loose, (rng.random(count) < self.stress_share).astype(int), stressed)
+        felt = np.where(loose, (rng.random(count) < STRESS_SHARE).astype(int), stressed)
         has_emotion, has_stress = bool(self._by_emotion[m]), bool(self._by_stress[m])
         if has_emotion and has_stress:
             both = _pick(self._by_stress[m], felt, rng), _pick(self._by_emotion[m], shown, rng)
@@ -261,4 +267,4 @@ def _hidden(
     """Whose encoder the model knows, and which modality it knows by name."""
     if rng is None:
         return np.ones(count, bool), np.ones(count, bool)
-    return rng.random(count) > 0.25, rng.random(count) > 0.08
+    return rng.random(count) > 0.15, rng.random(count) > 0.08

@@ -61,7 +61,7 @@ def draw_noise(emotion: Figures, stress: Figures, path: Path) -> None:
         axes.set_xticks(range(len(MODALITIES)), MODALITIES)
         axes.set(title=f"{title} (dashed: everything clean)", ylabel="UAR [%]", ylim=(50, 101))
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in conditions.values()]
-    panels[0].legend(handles, list(conditions), frameon=False, fontsize=8, loc="lower left")
+    figure.legend(handles, list(conditions), frameon=False, ncols=3, loc="outside lower center")
     _save(figure, path)
 
 
@@ -71,7 +71,7 @@ def draw_losses(log: Path, path: Path) -> None:
     panels = {
         "loss (over steps)": ["loss", "classification"],
         "consistency": ["consistency"],
-        "regularisation": ["regularisation"],
+        "regularisation": ["regularisation", "noise"],
         "accuracy, random subset": ["accuracy"],
     }
     plot_curves(columns, panels, "fusion_attention: terms of the loss as weighted", path)
