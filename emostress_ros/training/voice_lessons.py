@@ -26,6 +26,8 @@ def lessons_of(entries: Sequence[Entry], *, quick: bool) -> tuple[str, ...]:
         "The networks over frames are judged after their last epoch, and no epoch was chosen by "
         "what is judged; probabilities are as the networks give them, so the ECE is that before "
         "any calibration.",
+        "Training times were taken beside other work on the same machine: read their order of "
+        "magnitude, not more.",
         "An interval over TESS's two speakers says little about other women, nothing about men.",
     ]
     if quick:
@@ -60,8 +62,8 @@ def _of_set(dataset: str, entries: Sequence[Entry]) -> list[str]:
             verdict = "above" if ours > theirs else "below"
             told.append(
                 f"{dataset}, random split, `{model}`: accuracy {ours:.1f}, {verdict} the "
-                f"{theirs:.2f} that is reported for this kind of network "
-                f"({100 * first.score.accuracy:.1f} by `{first.model}`)."
+                f"{theirs:.2f} that is reported for this kind of network; `{first.model}` reaches "
+                f"{100 * first.score.accuracy:.1f}."
             )
     return told
 
@@ -76,7 +78,7 @@ def _start_weights(dataset: str, apart: Sequence[Entry]) -> list[str]:
         f"{dataset}, voices never heard: an encoder that had learned to transcribe speech is worth "
         f"{100 * (started.score.uar - fresh.score.uar):.0f} points of UAR (`{started.model}` "
         f"{100 * started.score.uar:.1f}, best network from scratch `{fresh.model}` "
-        f"{100 * fresh.score.uar:.1f}). Those from scratch are trained for 12 to 60 epochs on one "
+        f"{100 * fresh.score.uar:.1f}). Those from scratch are trained for 8 to 60 epochs on one "
         "core; longer training may lift them."
     ]
 

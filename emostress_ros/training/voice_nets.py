@@ -259,9 +259,9 @@ class Architecture:
 ARCHITECTURES: dict[str, Architecture] = {
     "logistic": Architecture(lambda k: FrameNet(Moments(), k, 0.0), 60, 1e-2, 0.0),
     "lstm": Architecture(lambda k: FrameNet(Recurrent(nn.LSTM), k), 16, 3e-3),
-    "gru": Architecture(lambda k: FrameNet(Recurrent(nn.GRU), k), 16, 3e-3),
+    "gru": Architecture(lambda k: FrameNet(Recurrent(nn.GRU), k), 10, 3e-3),
     "cnn1d": Architecture(lambda k: FrameNet(Conv1d(), k), 30, 3e-3),
-    "cnn2d": Architecture(lambda k: FrameNet(Conv2d(), k), 12, 3e-3),
+    "cnn2d": Architecture(lambda k: FrameNet(Conv2d(), k), 8, 3e-3),
     "cnn_bilstm_attention": Architecture(lambda k: FrameNet(ConvBiLstmAttention(), k), 20, 3e-3),
 }
 """Networks over frames by name; :data:`SHIPPED` is trained by a trainer of its own."""

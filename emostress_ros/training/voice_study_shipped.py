@@ -63,7 +63,8 @@ def _whole(task: Task, kind: str, corpus: Corpus, options: StudyOptions) -> Entr
     for run in runs:
         own = (run.index >= offset) & (run.index < offset + len(task.clips))
         judged.append((run.index[own] - offset, task.data.fold(run.probabilities[own])))
-    curves = mean_curves([_curve(run) for run in runs])
+    # A random run judges both sets at once, so its curve is of neither.
+    curves = {} if kind.startswith("random") else mean_curves([_curve(run) for run in runs])
     seconds = sum(run.seconds for run in runs)
     return entry(task, SHIPPED, kind, judged, parameter_count(corpus.net), seconds, curves, _BOTH)
 
