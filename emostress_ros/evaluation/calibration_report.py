@@ -45,9 +45,10 @@ always right: 0.40 with seven classes, 0.39 with eight, 0.65 with two. *Coverage
 the items that are answered at the card's threshold, *risk* the share of those answers that are
 wrong, *risk of all* that of answering always; the area lies under the risk–coverage curve
 (El-Yaniv and Wiener 2010). *Rule here* is what the rule gives on the set of that line alone; a
-card has one threshold for all its sets. A probability of stress is published as it is, beside its
-level: a threshold of 0 withholds nothing, and a text model's threshold is that of its emotions
-(two classes are never less sure than 0.5).
+card has one threshold for all its sets, the rule's over those it learned from, taken together (for
+text over what is published, rounded). It says what an application had better not act upon; the
+graph itself publishes every probability, and its fused state becomes *unknown* by the fusion's
+parameter `unknown_below`. A text model's threshold is that of its emotions, not of its stress.
 
 {{thresholds}}
 """

@@ -8,7 +8,7 @@ al. 1955).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
 
 from emostress_ros.errors import MetricsError
+from emostress_ros.metrics import Score
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -185,6 +186,18 @@ def cross_fitted(
         calibrator = fit(truth[fold != k], probabilities[fold != k])
         rows[fold == k] = calibrator(probabilities[fold == k])
     return rows
+
+
+def threshold_of(scores: Iterable[Score]) -> float:
+    """Return :func:`unknown_threshold` over the held-out predictions of all scores together.
+
+    Args:
+        scores: of one model, with their predictions and as many classes.
+    """
+    items = [score.predictions for score in scores if score.predictions is not None]
+    rows = np.concatenate([item.probabilities for item in items])
+    truth = np.concatenate([item.truth for item in items])
+    return unknown_threshold(rows.max(axis=1), rows.argmax(axis=1) == truth, rows.shape[1])
 
 
 def unknown_threshold(

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from emostress_ros.metrics import Score
+from emostress_ros.training.calibrate import threshold_of
 from emostress_ros.training.datasets import stress_predict, wesad
 from emostress_ros.training.physiology_judge import Judged, population_at_rest
 
@@ -104,7 +105,7 @@ def _card(facts: CardFacts, folder: Path) -> dict[str, Any]:
             "shift": round(facts.judged.shift, 4),
         },
         "reliability": {"stress": round(skill, 3)},
-        "threshold_unknown": 0.0,
+        "threshold_unknown": round(threshold_of(facts.judged.scores.values()), 3),
         "licence": facts.licence,
         "data": [
             {

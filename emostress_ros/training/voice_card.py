@@ -12,6 +12,7 @@ from emostress_ros.errors import ModelError
 from emostress_ros.inference.packaged import sha256_of
 from emostress_ros.metrics import Score
 from emostress_ros.modalities.voice.pitch import PROSODY_COLUMNS
+from emostress_ros.training.calibrate import threshold_of
 from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.voice_export import INPUTS
 from emostress_ros.training.voice_fit import FitOptions
@@ -83,7 +84,7 @@ def write_card(
             "emotion": round((scores["all"].uar - chance) / (1.0 - chance), 4),
             "stress": None,
         },
-        "threshold_unknown": 0.35,
+        "threshold_unknown": round(threshold_of([scores["all"]]), 3),
         "licence": "CC-BY-NC-SA-4.0 (all weights were learned from non-commercial recordings); "
         "stem and blocks derive from Moonshine tiny-en, MIT, copyright Moonshine AI, whose notice "
         "is LICENSE.moonshine",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emostress_ros.errors import MetricsError
-from emostress_ros.metrics import expected_calibration_error
+from emostress_ros.metrics import expected_calibration_error, score_predictions
 from emostress_ros.training.calibrate import (
     Isotonic,
     cross_fitted,
@@ -19,6 +19,7 @@ from emostress_ros.training.calibrate import (
     log_loss,
     soften,
     temperature_calibrator,
+    threshold_of,
     unknown_threshold,
 )
 
@@ -119,3 +120,15 @@ def test_unknown_begins_where_answers_are_little_better_than_chance() -> None:
     assert unknown_threshold(confidence, right, 7, least=0.65) == pytest.approx(0.7, abs=0.08)
     assert unknown_threshold(confidence, np.ones(4000, bool), 7) == 0.0
     assert unknown_threshold(confidence[:5], right[:5], 7) == 0.0
+
+
+def test_a_cards_threshold_is_that_of_all_its_sets_together() -> None:
+    rng = np.random.default_rng(3)
+    stress = rng.uniform(0.0, 1.0, 3000)
+    truth = (rng.random(3000) < stress).astype(np.int64)
+    rows = np.stack([1.0 - stress, stress], axis=1)
+    parts = [score_predictions(("calm", "stressed"), truth[i], rows[i])
+             for i in (slice(0, 700), slice(700, 3000))]  # fmt: skip
+    right = rows.argmax(1) == truth
+    assert threshold_of(parts) == unknown_threshold(rows.max(1), right, 2)
+    assert threshold_of(parts) == pytest.approx(0.65, abs=0.06)
