@@ -17,7 +17,7 @@ from emostress_ros.training.physiology_variants import VARIANTS, WEARABLES, blen
 
 pytest.importorskip("sklearn", reason="needs the extra [train]")
 
-from emostress_ros.training import physiology_judge
+from emostress_ros.training import physiology_judge, physiology_study
 from emostress_ros.training.personalisation import (
     CALIBRATION,
     RESTING,
@@ -30,6 +30,7 @@ from emostress_ros.training.physiology import train_other
 from emostress_ros.training.physiology_boost import LINE
 from emostress_ros.training.physiology_judge import judge_across, judge_unseen
 from emostress_ros.training.physiology_protocol import score
+from emostress_ros.training.study import StudyOptions
 
 REST = VARIANTS[0]
 SETTINGS = replace(
@@ -139,6 +140,25 @@ def test_another_architecture_is_judged_in_the_same_folds(
     told = capsys.readouterr().out
     assert "logistic as physiology_wrist_rest, 4 folds by subject: n " in told
     assert "AUROC" in told
+
+
+def test_the_study_compares_both_splits_and_goes_on_where_it_stopped(
+    people: list[SubjectFeatures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [person for person in people if person.subject.dataset == "wesad"]
+    monkeypatch.setattr(physiology_study.wesad, "subjects", lambda path: [])
+    monkeypatch.setattr(physiology_study, "all_features", lambda *args: own)
+    options = StudyOptions(
+        tmp_path, quick=True, models=("logistic", "invariant"), work=tmp_path, progress=False
+    )
+    done = physiology_study.study(options)
+    assert [(e.model, e.person_disjoint) for e in done.entries] == [
+        ("logistic", True), ("invariant", True), ("logistic", False), ("invariant", False),
+    ]  # fmt: skip
+    assert all(0.5 < entry.score.extra["auroc"] <= 1.0 for entry in done.entries)
+    assert any("dealing windows at random" in lesson for lesson in done.lessons)
+    monkeypatch.setattr(physiology_study.Bench, "judge", None)  # nothing is trained again
+    assert physiology_study.study(options).entries[0].score.n == done.entries[0].score.n
 
 
 @pytest.mark.parametrize(
