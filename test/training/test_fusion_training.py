@@ -181,3 +181,39 @@ def test_smoothing_is_measured_in_changes_and_delay(joined):
     assert all(row["emotion_onset_delay_s"] >= 0.0 for row in rows)
     assert rows[-1]["emotion_onset_delay_s"] > rows[0]["emotion_onset_delay_s"]
     assert len(lines(rows)) == 2 + len(rows)
+
+
+class TinyFace(torch.nn.Module):
+    """A face network of one layer, with the two parts that the third stage trains through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = torch.nn.Linear(48 * 48, 6)
+        self.emotion = torch.nn.Linear(6, 7)
+
+    def embed(self, faces):
+        return self.project(faces.flatten(1) / 255.0)
+
+
+def test_the_third_stage_trains_a_face_network_through_the_fusion(joined, tmp_path):
+    from emostress_ros.training.common import CsvLog
+    from emostress_ros.training.fusion_fit import FitOptions, fit
+    from emostress_ros.training.fusion_pairs import Pairs, layout_of
+    from emostress_ros.training.fusion_tune import TuneOptions, face_rows, tune
+
+    torch.manual_seed(0)
+    faces = table("face", people=140, each=1)
+    shown = np.random.default_rng(0).integers(0, 60, (140, 48, 48), dtype=np.uint8)
+    for image, label in zip(shown, faces.emotion, strict=True):
+        image[:, 6 * label : 6 * label + 6] += 190  # a bright stripe for each emotion
+    net = TinyFace()
+    tables = {**joined, "face": face_rows(net, shown, faces)}
+    layout = layout_of(tables)
+    fusion = fit("attention", Pairs(tables, layout), FitOptions(steps=20, batch=64))
+    before = net.project.weight.detach().clone()
+    log = CsvLog(tmp_path / "tune.csv")
+    options = TuneOptions(steps=40, batch=32, face_rate=1e-2)
+    tune(net, fusion, shown, Pairs(tables, layout), options, log)
+    losses = log.read()["loss"]
+    assert losses[-1] < losses[0]
+    assert not torch.equal(before, net.project.weight)
