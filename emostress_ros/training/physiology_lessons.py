@@ -40,8 +40,8 @@ def _features(entries: Sequence[Entry]) -> Iterator[str]:
     """Features against raw windows."""
     for dataset in dict.fromkeys(entry.dataset for entry in entries):
         own = [e for e in entries if e.dataset == dataset and e.person_disjoint]
-        if len({e.split for e in own}) > 1:
-            continue
+        raw = {e.split for e in own if ARCHITECTURES[e.model].raw}
+        own = [e for e in own if e.split in raw]
         over_features = _best([e for e in own if not ARCHITECTURES[e.model].raw])
         over_raw = _best([e for e in own if ARCHITECTURES[e.model].raw])
         if over_features and over_raw:
