@@ -26,8 +26,8 @@ _SPLITS = (
     "Texts of one label each; of GoEmotions all of dev and, but for the fine-tuned encoder, which "
     "learns from all, 15,000 comments of train. GoEmotions and Dreaddit do not tell who wrote a "
     "text, so people cannot be kept apart for certain: *groups apart* keeps MELD's speakers, and "
-    "Dreaddit's posts or subreddits, on one side; a *random* split, and the official ones, do not. In brackets the "
-    "95 % interval of a bootstrap over speakers (MELD), posts (Dreaddit) and comments "
+    "Dreaddit's posts or subreddits, on one side; a *random* split, and the official ones, do "
+    "not. In brackets the 95 % interval of a bootstrap over speakers (MELD), posts (Dreaddit) and comments "
     "(GoEmotions)."
 )
 
