@@ -54,6 +54,7 @@ test: lint ## style, types, and every test, the slow ones too
 
 bench: $(VENV)/.bench ## ours against its peers in the same run; GROUPS= some of them, SCALE= their duration
 	$(BIN)/python -m benchmarks $(GROUPS) $(if $(SCALE),--scale $(SCALE))
+	$(if $(GROUPS),,$(BIN)/python -m benchmarks.trace)
 
 soak: $(VENV)/.bench ## the whole graph under load for SOAK_MINUTES (30): memory, drops, processor time
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK_MINUTES),30)

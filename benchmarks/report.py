@@ -20,6 +20,7 @@ PEERS = (
     "numpy", "scipy", "onnxruntime", "ros-jazzy-rclpy", "librosa", "opensmile", "neurokit2", "fer",
     "tensorflow", "tensorflow-cpu", "opencv-python-headless", "opencv-contrib-python",
 )  # fmt: skip
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 COLUMNS = ("What", "Peer, same run", "Ours [ms]", "Peer [ms]", "Holds", "Measured (asked for)")
 BEGIN, END = "<!-- generated: {} -->\n", "<!-- end: {} -->"
 
