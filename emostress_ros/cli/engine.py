@@ -88,7 +88,7 @@ def _build_one(card: ModelCard, provider: str, precision: str, rebuild: bool) ->
             f"no engine of {card.identifier}: {session.fallback}. This onnxruntime has "
             f"{available}; `pip install 'emostress_ros[gpu]'` brings more, JetPack its own"
         )
-    session.warm_up(runs=1)
+    session.warm_up(runs=1)  # TensorRT compiles what has no fixed size when it first sees it
     return f"{card.identifier}: built in {time.monotonic() - began:.1f} s{_empty(key)}"
 
 

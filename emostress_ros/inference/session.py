@@ -125,22 +125,19 @@ class Session:
         return dict(zip(self.output_names, results, strict=True))
 
     def warm_up(self, runs: int = 2) -> bool:
-        """Run on zeros, so that the first real input does not wait for what is made lazily.
+        """Run one item of zeros, so that the first real one does not wait for what is made lazily.
 
         Returns:
-            False when the model takes no input of the least size; nothing is wrong then.
+            False, and nothing is run, where an item has no fixed size, such as a stretch of speech.
         """
-        least: dict[str, np.ndarray] = {
-            name: np.zeros(
-                [size if isinstance(size, int) else 1 for size in item.shape], _NUMPY[item.type]
-            )
-            for name, item in self._inputs.items()
-        }
-        try:
-            for _ in range(runs):
-                self.run(least)
-        except ModelError:
+        shapes = {name: [1, *item.shape[1:]] for name, item in self._inputs.items()}
+        if not all(isinstance(size, int) for shape in shapes.values() for size in shape):
             return False
+        item: dict[str, np.ndarray] = {
+            name: np.zeros(shape, _NUMPY[self._inputs[name].type]) for name, shape in shapes.items()
+        }
+        for _ in range(runs):
+            self.run(item)
         return True
 
     def _run_bound(self, feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:

@@ -213,14 +213,15 @@ class ManagedNode(LifecycleNode):
         put(message)
 
     def _work(self, item: InputTopic, message: Any) -> None:
-        assert self.monitor is not None
+        monitor = self.monitor  # the node may be configured anew while this goes on
+        assert monitor is not None
         began = time.perf_counter()
         try:
             item.handle(message)
         except EmostressError as error:
-            if self.monitor.rejected(item.topic, error):
+            if monitor.rejected(item.topic, error):
                 self.get_logger().warning(f"{item.topic}: {type(error).__name__}: {error}")
-        received, handled = self.monitor.handled(item.topic, time.perf_counter() - began)
+        received, handled = monitor.handled(item.topic, time.perf_counter() - began)
         if self.node_config.lossless:
             self._tell_progress(item, message, received, handled)
 

@@ -65,7 +65,8 @@ class FusionNode(ManagedNode):
 
     def activated(self) -> None:
         """Keep the deadline of the states, and ask ROS4HRI who is who."""
-        self.every(max(_LEAST_CHECK_S, min(0.2 / self.config.rate_hz, 0.05)), self._publish_due)
+        # A state that is complete goes out with its last embedding; this keeps the deadline alone.
+        self.every(max(_LEAST_CHECK_S, min(0.5 / self.config.rate_hz, 0.05)), self._publish_due)
         if self.config.humans:
             self.every(_LOOK_FOR_HUMANS_S, self._humans.look)
 

@@ -35,6 +35,8 @@ class ModalityNode(ManagedNode):
             ModalityEmbedding, self._topic, QoSProfile(depth=_EMBEDDINGS_KEPT)
         )
         sessions = getattr(self.pipeline, "sessions", ())
+        for item in sessions:
+            item.warm_up()  # the first frame must not wait for what a runtime makes lazily
         self.monitor.facts |= {f"{item.name} provider": item.provider for item in sessions}
         self.monitor.warnings |= {
             f"{item.name} fallback": f"{item.name}: {item.fallback}"

@@ -102,6 +102,10 @@ def test_a_warm_up_runs_the_model_and_changes_nothing():
         np.testing.assert_array_equal(before[name], value)
 
 
+def test_a_model_of_stretches_of_any_length_is_not_warmed_up():
+    assert not Session(ModelCard.load("voice_speech")).warm_up()
+
+
 @without_gpu
 def test_building_without_a_gpu_says_what_is_missing(capsys):
     assert main(["engine", "build", "--models", CARD]) == 1
