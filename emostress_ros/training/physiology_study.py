@@ -55,7 +55,7 @@ PARTS = (
     Part(f"WESAD, {KNOWN}", ("wesad",), True),
     Part(f"WESAD, {NOTHING}", ("wesad",), False, raw=False),
     Part(f"Stress-Predict, {KNOWN}", ("stress_predict",), True, raw=False),
-    Part(f"trained on one set, tested on the other, {KNOWN}", BOTH, True, raw=False),
+    Part(f"the other data set, {KNOWN}", BOTH, True, raw=False),
 )
 _SHIPPED = ("physiology_wrist_rest", "physiology_wrist")
 
