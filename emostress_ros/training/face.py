@@ -19,7 +19,7 @@ from emostress_ros.errors import ParameterError
 from emostress_ros.training import common, face_nets
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.face_data import prepare
-from emostress_ros.training.face_fit import Trainer, load_net
+from emostress_ros.training.face_fit import Trainer, load_average, load_net
 from emostress_ros.training.face_mobilenet import PACKAGE, MobileNetV1
 from emostress_ros.training.face_recipe import run_folder
 
@@ -35,7 +35,9 @@ def main(argv: list[str] | None = None) -> int:
     train, validation, report = prepare(fer2013.load(options.data), options.seed, options.limit)
     print(report)
     workers = common.Workers(options.device)
-    if options.export_only:
+    if options.average:
+        net = load_average(options.average)
+    elif options.export_only:
         net = load_net(run_folder(options) / "checkpoint.pt")
     else:
         net = Trainer(options, train, validation, workers).run()
@@ -47,7 +49,8 @@ def main(argv: list[str] | None = None) -> int:
 
         targets = validation.emotion.numpy(), validation.ferplus.numpy()
         folder = export(net, options, validation.faces, *targets)
-        plot(run_folder(options), options.curves or folder / "training.png", folder.name)
+        if (run_folder(options) / "log.csv").is_file():
+            plot(run_folder(options), options.curves or folder / "training.png", folder.name)
         print(f"wrote {folder}")
     return 0
 
@@ -81,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     add("--smoothing", type=float, default=0.05)
     add("--mixup", type=float, default=0.0)
     add("--teachers", type=Path, nargs="*", default=[], help="checkpoints to learn from")
+    add("--average", type=Path, nargs="*", default=[], help="ship the mean of these checkpoints")
     add("--distil", type=float, default=0.8, help="weight of the teachers, 0 … 1")
     add("--balance", type=float, default=0.0, help="1: classes count alike; 0: as they occur")
     add("--patience", type=int, default=0, help="stop after epochs without a better UAR; 0: never")

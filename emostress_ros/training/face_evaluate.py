@@ -80,16 +80,24 @@ def _slices(
     found: dict[str, dict[str, Any]] = {}
     for name, rows in ({} if votes is None else agreement(votes)).items():
         if rows.any():
-            part = metrics.score_predictions(
-                labels, truth[rows], probabilities[rows], persons=np.arange(int(rows.sum()))
-            ).to_json_dict()
+            part = _part(labels, truth[rows], probabilities[rows])
             found[name] = {key: part[key] for key in ("n", "accuracy", "uar", "ece", "ci95")}
-    hit = probabilities.argmax(1) == truth
     for index, label in enumerate(labels):
         rows = truth == index
         if rows.any():
-            found[f"label {label}"] = {"n": int(rows.sum()), "recall": float(hit[rows].mean())}
+            part = _part(labels, truth[rows], probabilities[rows])
+            found[f"label {label}"] = {
+                "n": part["n"], "recall": part["accuracy"], "ece": part["ece"],
+                "ci95": {"recall": part["ci95"]["accuracy"]},
+            }  # fmt: skip
     return found
+
+
+def _part(
+    labels: tuple[str, ...], truth: npt.NDArray[np.int64], probabilities: npt.NDArray[Any]
+) -> dict[str, Any]:
+    persons = np.arange(len(truth))
+    return metrics.score_predictions(labels, truth, probabilities, persons=persons).to_json_dict()
 
 
 def predict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from emostress_ros.training.face_augment import Augmentation, augment, mixup
 from emostress_ros.training.face_data import FaceSet
 from emostress_ros.training.face_losses import accuracies, soft_cross_entropy
 from emostress_ros.training.face_mobilenet import MobileNetV1, load_pretrained
-from emostress_ros.training.face_recipe import command_of, forerunners, run_folder
+from emostress_ros.training.face_recipe import chain_of, forerunners, run_folder
 
 FERPLUS_WEIGHT = 0.7
 
@@ -235,7 +236,7 @@ class Trainer:
         return {
             "arch": self.options.arch,
             "seed": self.options.seed,
-            "command": command_of(self.options, self.epoch),
+            "command": chain_of(self.options, self.epoch),
             "pretrained": self.pretrained,
             "epoch": self.epoch,
             "elapsed_s": self.elapsed_s,
@@ -265,6 +266,21 @@ def load_net(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     net = face_nets.build(state["arch"])
     net.load_state_dict(state.get("stopping", {}).get("weights") or state["ema"])
     return net.to(device).to(memory_format=torch.channels_last).eval()
+
+
+def load_average(paths: Sequence[Path]) -> nn.Module:
+    """Return the mean of several checkpoints' averaged networks, in evaluation mode.
+
+    Wortsman et al., "Model soups", ICML 2022: networks that come from one start may be averaged.
+    """
+    net = load_net(paths[0])
+    states = [load_net(path).state_dict() for path in paths]
+    mean = {
+        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
+        for name, value in states[0].items()
+    }
+    net.load_state_dict(mean)
+    return net
 
 
 def _float_buffers(net: nn.Module) -> list[Tensor]:

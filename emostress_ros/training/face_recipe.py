@@ -21,6 +21,7 @@ _RECIPE = {
     "full_side": False, "flip": False, "half": False, "side": 0,
 }  # fmt: skip
 """Options that decide what comes out, and their defaults."""
+_THEN, _ALONE = " && ", " --no-export"
 _START = "human-models/package"
 
 
@@ -47,8 +48,17 @@ def command_of(options: argparse.Namespace, epochs: int) -> str:
     words += ["--seed", str(options.seed), "--work", f"runs/{run_folder(options).name}"]
     words += ["--pretrained", _START] if options.pretrained else []
     words += ["--initial", _placed(options.initial)] if options.initial else []
-    words += ["--teachers", *map(_placed, options.teachers)] if options.teachers else []
+    for name in ("teachers", "average"):
+        checkpoints = getattr(options, name)
+        words += [f"--{name}", *map(_placed, checkpoints)] if checkpoints else []
     return shlex.join(words)
+
+
+def chain_of(options: argparse.Namespace, epochs: int) -> str:
+    """Return the commands of everything that a training rests on, then its own."""
+    earlier = (step for state in forerunners(options) for step in state["command"].split(_THEN))
+    steps = [step.removesuffix(_ALONE) + _ALONE for step in earlier]
+    return _THEN.join([*dict.fromkeys(steps), command_of(options, epochs)])
 
 
 def _placed(checkpoint: Path) -> str:
@@ -61,7 +71,8 @@ def forerunners(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     Raises:
         DatasetError: one was trained with another seed: it saw faces that are held out here.
     """
-    paths = dict.fromkeys([*options.teachers, *([options.initial] if options.initial else [])])
+    initial = [options.initial] if options.initial else []
+    paths = dict.fromkeys([*options.teachers, *initial, *options.average])
     for path in paths:
         state = common.load_checkpoint(path)
         if state["seed"] != options.seed:
@@ -82,9 +93,8 @@ def training_of(net: nn.Module, options: argparse.Namespace, log: Path) -> dict[
     """
     rows = common.CsvLog(log, resume=True).read()
     epochs = int(max(rows.get("epoch", [options.epochs])))
-    earlier = [f"{state['command']} --no-export" for state in forerunners(options)]
     return {
-        "command": " && ".join([*earlier, command_of(options, epochs)]),
+        "command": chain_of(options, epochs),
         "seed": options.seed,
         "split": "FER2013 usage Training; 8 % of it held out for calibration; exact and near "
         "duplicates of PublicTest and of the held-out part dropped",

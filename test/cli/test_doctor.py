@@ -40,7 +40,7 @@ def verdicts() -> dict[str, str]:
 def test_a_sound_installation_is_found_sound(capsys):
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    for part in ("ROS 2", "messages", "model face_resnet_small", "inference", "shared memory"):
+    for part in ("ROS 2", "messages", "model face_mobilenet", "inference", "shared memory"):
         assert part in said
     assert "bad" not in said
 

@@ -12,6 +12,7 @@ from torch.nn import functional  # noqa: E402
 from emostress_ros.errors import DatasetError, ModelNotFoundError, ParameterError  # noqa: E402
 from emostress_ros.inference import ModelCard, Session  # noqa: E402
 from emostress_ros.training import common, face, face_nets  # noqa: E402
+from emostress_ros.training.face_fit import load_average, load_net  # noqa: E402
 from emostress_ros.training.face_mobilenet import (  # noqa: E402
     BLOCKS,
     MobileNetV1,
@@ -139,6 +140,19 @@ def test_a_pupil_names_its_teacher_and_may_not_hold_out_what_that_one_saw(toy_se
     first, second = command.split(" && ")
     assert "--arch cnn" in first and "--no-export" in first
     assert "--teachers runs/work/checkpoint.pt" in second
+
+
+def test_the_mean_of_two_runs_ships_with_both_commands(toy_set, tmp_path):
+    for name, epochs in (("a", "1"), ("b", "2")):
+        words = ["--work", str(tmp_path / name), "--epochs", epochs]
+        run(toy_set, tmp_path, "--arch", "logistic", "--no-export", *words)
+    runs = [tmp_path / name / "checkpoint.pt" for name in "ab"]
+    run(toy_set, tmp_path, "--arch", "logistic", "--average", *map(str, runs))
+    steps = ModelCard.load(tmp_path / "out").raw["training"]["command"].split(" && ")
+    assert ["--work runs/a" in steps[0], "--work runs/b" in steps[1]] == [True, True]
+    assert "--average runs/a/checkpoint.pt runs/b/checkpoint.pt" in steps[2]
+    a, b, mean = (net.project.weight for net in (*map(load_net, runs), load_average(runs)))
+    torch.testing.assert_close(mean, (a + b) / 2)
 
 
 def test_start_weights_are_for_the_network_they_fit(toy_set, tmp_path):

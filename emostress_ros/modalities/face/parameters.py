@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from emostress_ros.errors import ParameterError
 from emostress_ros.parameters import Config, parameter
 
-DEFAULT_MODEL = "face_resnet_small"
+DEFAULT_MODEL = "face_mobilenet"
 
 
 @dataclass(frozen=True)
