@@ -27,8 +27,8 @@ _SPLITS = (
     "learns from all, 15,000 comments of train. GoEmotions and Dreaddit do not tell who wrote a "
     "text, so people cannot be kept apart for certain: *groups apart* keeps MELD's speakers, and "
     "Dreaddit's posts or subreddits, on one side; a *random* split, and the official ones, do "
-    "not. In brackets the 95 % interval of a bootstrap over speakers (MELD), posts (Dreaddit) and comments "
-    "(GoEmotions)."
+    "not. In brackets the 95 % interval of a bootstrap over speakers (MELD), posts (Dreaddit) and "
+    "comments (GoEmotions)."
 )
 
 
