@@ -11,12 +11,13 @@ from benchmarks.result import Check, Row
 from benchmarks.timing import interleave
 from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.fusion import FusionConfig, FusionPipeline
+from emostress_ros.modalities.face.parameters import DEFAULT_MODEL
 from emostress_ros.person.consent import ConsentRegistry
 
 GROUP = "fusion"
 LIMIT_MS = 0.1
 _MODELS = {
-    "face": "face_resnet_small@1.0.0",
+    "face": f"{DEFAULT_MODEL}@1.0.0",
     "voice": "voice_speech@1.0.0",
     "physiology": "physiology_wrist@1.0.0",
     "text": "text_minilm@1.0.0",

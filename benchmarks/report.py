@@ -49,7 +49,9 @@ def print_table(rows: Sequence[Row], about: dict[str, Any], console: Console) ->
     for row in rows:
         verdict = "skipped" if row.skipped else "yes" if row.holds else "NO"
         colour = {"yes": "green", "NO": "bold red", "skipped": "yellow"}[verdict]
-        table.add_row(*_cells(row), style=colour if verdict == "NO" else "")
+        cells = list(_cells(row))
+        cells[4] = f"[{colour}]{verdict}[/]"
+        table.add_row(*cells)
     console.print(table)
     held = sum(row.holds for row in rows)
     console.print(f"{held} of {len(rows)} rows hold; times are min / median / max of the rounds")
