@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emostress_ros.errors import BagError, DatasetError
+from emostress_ros.errors import BagError, DatasetError, EmostressError
 from emostress_ros.evaluation.evaluate.engines import Progress, run_jobs
 from emostress_ros.evaluation.evaluate.job import Job
 from emostress_ros.evaluation.evaluate.labels import Label, of_bag
@@ -99,7 +99,10 @@ def _jobs(
 
 
 def _reuse(job: Job, folder: Path, evaluation: Evaluation) -> bool:
-    result = read_result(folder / f"{job.name}.npz", job.fingerprint())
+    try:
+        result = read_result(folder / f"{job.name}.npz", job.fingerprint())
+    except EmostressError:  # the reason is told when the bag is evaluated
+        return False
     if result is not None:
         evaluation.results.append(result)
         evaluation.reused.append(job.name)

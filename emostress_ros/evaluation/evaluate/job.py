@@ -70,7 +70,7 @@ class Job:
         """Of all that the result depends on; a bag is told by its files' names, sizes and times.
 
         Raises:
-            ModelError: a model cannot be found.
+            BagError: the bag cannot be read.
         """
         files = sorted(self.bag.rglob("*")) if self.bag.is_dir() else [self.bag]
         stats = [(x.name, x.stat().st_size, x.stat().st_mtime_ns) for x in files if x.is_file()]
@@ -83,11 +83,14 @@ class Job:
 
     def _models(self) -> dict[str, str]:
         found = {}
+        used = {"fusion", *(MODALITY_OF[x.role] for x in routes(self.bag, self.settings))}
         for name, (sense, parameter) in MODELS.items():
+            if sense not in used:
+                continue
             model = getattr(self.settings.config(sense, self.name), parameter)
             try:
                 card = ModelCard.load(model) if model else None
-            except ModelError:  # a sense that the bag does not need may lack its model
+            except ModelError:  # said when the bag is evaluated
                 card = None
             found[name] = f"{card.identifier} {card.sha256}" if card else ""
         return found

@@ -141,7 +141,7 @@ def _baseline(summary: Mapping[str, Any], album: Album) -> str:
     if not found:
         return ""
     metric, name = pictures.chief(found["on"].get("stress") or {}, "stress")
-    figure = pictures.baseline_figure(found["persons"], metric, name)
+    figure = pictures.baseline_figure(found["persons"])
     return section(
         "What the resting baseline gains",
         parts.baseline_text(found, metric, name),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Entry = Mapping[str, Any]
-_MAIN, _SECOND, _FAINT = "#3d6fb6", "#c2476b", "#b9c3ce"
+_MAIN, _SECOND, _FAINT, _BETTER = "#3d6fb6", "#c2476b", "#b9c3ce", "#4f9d69"
 METRICS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "emotion": (("uar", "UAR"),),
     "stress": (("auroc", "AUROC"), ("uar", "UAR")),
@@ -168,20 +168,22 @@ def forest_figure(persons: Sequence[Entry], task: str, metric: str, name: str) -
     return canvas.png(figure)
 
 
-def baseline_figure(persons: Sequence[Entry], metric: str, name: str) -> bytes:
-    """What the resting baseline changes for each person."""
-    pairs = [(p["person"], p["off"][metric], p["on"][metric]) for p in persons]
-    pairs = [x for x in pairs if x[1] is not None and x[2] is not None]
-    figure, (axes,) = canvas.row(1.1 + 0.28 * len(pairs), [1.0])
-    for place, (_, off, on) in enumerate(reversed(pairs)):
-        axes.plot([off, on], [place, place], color="#4f9d69" if on >= off else _SECOND, lw=2)
-        axes.plot(off, place, "o", color=_FAINT, ms=7)
-        axes.plot(on, place, "o", color=_MAIN, ms=7)
-    axes.set_yticks(range(len(pairs)), [x[0] for x in reversed(pairs)])
-    axes.set(
-        xlabel=f"{name} of stress", xlim=(min([0.5, *(min(x[1:]) for x in pairs)]) - 0.02, 1.01)
-    )
-    canvas.key(axes, [("without a baseline", _FAINT), ("with the resting baseline", _MAIN)])
+def baseline_figure(persons: Sequence[Entry]) -> bytes:
+    """What the resting baseline changes for each person, in every figure that there is."""
+    offered = [x for x in METRICS["stress"] if any(p["on"][x[0]] is not None for p in persons)]
+    figure, axes = canvas.row(1.3 + 0.28 * len(persons), [1.0] * len(offered))
+    for panel, (metric, name) in zip(axes, offered, strict=True):
+        low = 0.5
+        for place, person in enumerate(reversed(persons)):
+            off, on = person["off"][metric], person["on"][metric]
+            if off is not None and on is not None:
+                panel.plot([off, on], [place] * 2, color=_BETTER if on >= off else _SECOND, lw=2)
+                panel.plot(off, place, "o", color=_FAINT, ms=9)
+                panel.plot(on, place, "o", color=_MAIN, ms=6)
+                low = min(low, off, on)
+        panel.set_yticks(range(len(persons)), [p["person"] for p in reversed(persons)])
+        panel.set(xlabel=f"{name} of stress", xlim=(low - 0.02, 1.02))
+    canvas.key(axes[0], [("without a baseline", _FAINT), ("with the resting baseline", _MAIN)])
     return canvas.png(figure)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _TRUTH = {True: "#f4c7c3", False: "#d5ead8"}
 _GAP_S = 5.0
+_LONG_S = 1200.0
 _LABELLED = "#8d99ae"
 
 Labels = Sequence[Mapping[str, Any]]
@@ -29,6 +30,8 @@ def timelines(result: BagResult) -> list[tuple[str, bytes]]:
 
 
 def _timeline(result: BagResult, person: str) -> bytes:
+    from matplotlib.ticker import MultipleLocator
+
     labels = [label for label in result.facts["labels"] if label["person"] == person]
     states = result.timeline.labelled(person)
     zero_ns = result.facts["zero_ns"]
@@ -43,6 +46,10 @@ def _timeline(result: BagResult, person: str) -> bytes:
         drawers[kind](axes, t, states, labels)
     begin_s = min([0.0, *(label["start_s"] for label in labels)])
     panels[-1].set_xlim(begin_s, end_s)
+    if end_s - begin_s > _LONG_S:
+        panels[-1].xaxis.set_major_locator(MultipleLocator(600))
+        panels[-1].xaxis.set_major_formatter(lambda x, _: f"{x / 60:.0f}")
+        panels[-1].set_xlabel("time [min]")
     return canvas.png(figure)
 
 
