@@ -55,7 +55,7 @@ class PhysiologyNode(ModalityNode):
         """Load the stress model."""
         return PhysiologyPipeline(config)
 
-    def setup(self, config: PhysiologyConfig) -> None:
+    def setup(self, config: Any) -> None:
         """Recall the rests that were kept, and offer the services."""
         super().setup(config)
         self._wearers = config.wearers()
