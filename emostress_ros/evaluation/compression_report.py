@@ -86,8 +86,8 @@ def _section(held: Mapping[str, Any]) -> str:
         lines.append("| " + " | ".join([f"`{item.name}`", *cells]) + " |")
     chosen, why = choose(variants, held["shipped"])
     note = "" if sets else (
-        "The shipped weights learned from everybody at hand, so no set was kept from them; "
-        "what counts is that a variant answers as the reference does.\n\n"
+        "No accuracy was measured (the weights learned from everybody at hand, or it was left "
+        "out); what counts is that a variant answers as the reference does.\n\n"
     )  # fmt: skip
     return (
         f"\n## {held['model']}\n\n`{held['command']}`, on {held['processor']}, "
