@@ -35,15 +35,16 @@ def _lessons(entries: Sequence[Entry]) -> Iterator[str]:
     if gaps:
         yield (
             f"The random split differs from the honest one by {points(min(gaps), sign=True)} to "
-            f"{points(max(gaps), sign=True)} points: this is what duplicates do. What known "
-            "people do beyond that cannot be told from this set."
+            f"{points(max(gaps), sign=True)} points on {first}, by its duplicates and by "
+            "which faces happen to be tested. What known people add cannot be told from this set."
         )
     known = {"logistic": 0.1804, "cnn": 0.58}
     for name, reported in known.items():
         if name in apart:
             yield (
-                f"`{name}` reaches {points(figure(apart[name], 'accuracy'))} %; the systems this "
-                f"project answers report {points(reported)} % for its kind."
+                f"`{name}` reaches {points(figure(apart[name], 'accuracy'))} % after "
+                f"{apart[name].note.split(',')[0]}; the systems this project answers report "
+                f"{points(reported)} % for its kind."
             )
     yield from _start(apart)
     yield from _plus(entries)
