@@ -40,7 +40,8 @@ and `int8_dynamic` do not ship: they are fast only on CPUs with instructions for
 (AVX512-VNNI, AVX-VNNI, Arm's dot product) and slower than float32 elsewhere. Where you know your
 CPU has them, make them with the command.
 
-One inference of one item, one thread; the variants took turns on the same inputs. *Packed* is the
+One inference of one item, one thread; the variants took turns on the same inputs. On a busy machine
+the least time is what to compare, the median tells of its load. *Packed* is the
 file's size under deflate, as in a wheel. *Agrees* is the share of those inputs on which a variant
 gives `fp32`'s answer, *off by* its greatest difference of a probability.
 """
