@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.result import Row
@@ -49,7 +50,7 @@ def print_table(rows: Sequence[Row], about: dict[str, Any], console: Console) ->
     for row in rows:
         verdict = "skipped" if row.skipped else "yes" if row.holds else "NO"
         colour = {"yes": "green", "NO": "bold red", "skipped": "yellow"}[verdict]
-        cells = list(_cells(row))
+        cells = [escape(cell) for cell in _cells(row)]
         cells[4] = f"[{colour}]{verdict}[/]"
         table.add_row(*cells)
     console.print(table)

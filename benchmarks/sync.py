@@ -128,7 +128,7 @@ def _times(size: int, peer: type, seconds: float) -> tuple[Times, Times, float, 
         queue.update(zip(kept._stamps[held], kept._messages[held], strict=True))
     rounds: tuple[list[float], list[float]] = ([], [])
     end = time.monotonic() + seconds
-    share = min(len(stream) // _ROUNDS, max(20, 10_000 // size))
+    share = min(len(stream) // (2 * _ROUNDS), max(20, 10_000 // size))
     for begin in range(0, share * _ROUNDS, share):
         if len(rounds[0]) >= 5 and time.monotonic() > end:
             break
