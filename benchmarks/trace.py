@@ -171,6 +171,8 @@ def main() -> int:
         print("no frame became a state", file=sys.stderr)
         return 1
     lines = [
+        "![One camera frame through the graph](figures/trace.png)",
+        "",
         f"{len(stages[0][1])} frames that became a state; {about['date']}, {about['cpu']}, load "
         f"{about['load before']} before.",
         "",
