@@ -79,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--cache", type=Path, default=Path.home() / ".cache/emostress/fusion")
     add("--out", type=Path, default=Path("models"), help="folder of the models")
     add("--study", type=Path, default=Path("docs/studies"), help="folder of the page")
-    add("--steps", type=int, default=600, help="steps of each training")
-    add("--draws", type=int, default=2, help="pairings of each voice clip that is judged")
+    add("--steps", type=int, default=500, help="steps of each training")
+    add("--draws", type=int, default=1, help="pairings of each voice clip that is judged")
     add("--seed", type=int, default=0)
     add(
         "--finetune", type=Path, metavar="CHECKPOINT",

@@ -17,6 +17,7 @@ from torch.nn import functional
 from emostress_ros.affect import CIRCUMPLEX, EMOTIONS
 from emostress_ros.fusion.evidence import (
     COLUMNS,
+    HAS_EMBEDDING,
     IDENTITY,
     OPINION,
     PRESENT,
@@ -127,8 +128,10 @@ def summed(heads: Tensor, evidence: Tensor) -> Said:
     gate = functional.softplus(heads[..., :2] + 0.5413)
     speaks = (evidence[..., PRESENT] * evidence[..., SPEAKS_OF_EMOTION])[..., None]
     felt = evidence[..., PRESENT] * evidence[..., SPEAKS_OF_STRESS]
-    offset = 2.0 * torch.tanh(heads[..., 2 : 2 + len(EMOTIONS)])
-    shift = 2.0 * torch.tanh(heads[..., -1])
+    # What an unknown encoder says is not corrected: its biases are not those learned from.
+    known = evidence[..., HAS_EMBEDDING]
+    offset = 2.0 * torch.tanh(heads[..., 2 : 2 + len(EMOTIONS)]) * known[..., None]
+    shift = 2.0 * torch.tanh(heads[..., -1]) * known
     opinion = speaks * (gate[..., :1] * evidence[..., OPINION] + offset)
     feeling = felt * (gate[..., 1] * evidence[..., STRESS_LOGIT] + shift)
     return Said(

@@ -112,7 +112,7 @@ def write(
         "# Study: fusion", "",
         "Which strategy fuses best, does any subset of the senses hold, and what does noise in "
         "place of a sense cost?", "",
-        f"- command: `emostress train fusion --data DIR --steps {options.steps}` "
+        "- command: `emostress train fusion --data DIR` "
         f"(seed {options.seed})",
         f"- **paired by label**: every moment is made of different people who share a label "
         f"({PAIRED}); no set at hand has all four modalities of one person. Errors of different "

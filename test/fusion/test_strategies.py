@@ -84,6 +84,8 @@ def arrays(fusion: LearnedFusion, people: int, tokens: int, seed: int):
     evidence = np.zeros((people, tokens, fusion.layout.columns), np.float32)
     evidence[..., :IDENTITY] = rng.uniform(-1, 1, (people, tokens, IDENTITY))
     evidence[..., :7] *= 5.0
+    for name in ("certainty", "quality", "age", "freshness"):
+        evidence[..., COLUMNS.index(name)] = rng.random((people, tokens))
     for name in ("speaks_of_emotion", "speaks_of_stress", "has_embedding"):
         evidence[..., COLUMNS.index(name)] = rng.integers(0, 2, (people, tokens))
     evidence[..., PRESENT] = 1.0
