@@ -98,7 +98,7 @@ def test_every_imported_distribution_is_required() -> None:
         for name in imported(path) - sys.stdlib_module_names - {"emostress_ros"}:
             distribution = distributions.get(name, name)
             # What uses these says which extra is missing.
-            optional = name in ("bleak", "cryptography", "cv2", "ray", "sounddevice")
+            optional = name in ("bleak", "cryptography", "cv2", "onnx", "ray", "sounddevice")
             allowed = required | extras if training or optional else required
             assert ros.fullmatch(name) or distribution in allowed, f"{path} imports {name}"
 
