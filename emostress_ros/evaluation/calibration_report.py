@@ -47,8 +47,10 @@ wrong, *risk of all* that of answering always; the area lies under the risk–co
 (El-Yaniv and Wiener 2010). *Rule here* is what the rule gives on the set of that line alone; a
 card has one threshold for all its sets, the rule's over those it learned from, taken together (for
 text over what is published, rounded). It says what an application had better not act upon; the
-graph itself publishes every probability, and its fused state becomes *unknown* by the fusion's
-parameter `unknown_below`. A text model's threshold is that of its emotions, not of its stress.
+graph itself publishes every probability. A fused state becomes *unknown* under the threshold of the
+fusion's own card, or under the parameter `unknown_below` where that is set; an encoder's threshold
+is of its own probabilities and does not carry over to the fused ones. A text model's threshold is
+that of its emotions, not of its stress.
 
 {{thresholds}}
 """

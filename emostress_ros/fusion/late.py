@@ -14,6 +14,7 @@ from emostress_ros.affect import Embedding
 from emostress_ros.errors import CardError
 from emostress_ros.fusion import pool
 from emostress_ros.fusion.verdict import (
+    FROM_CARD,
     Finding,
     FusionStrategy,
     Reliability,
@@ -45,7 +46,7 @@ class LateFusion(FusionStrategy):
         card: card of a ``fusion_late`` model; its file holds the terms as JSON.
         reliability: ``(model identifier, task) -> skill in [0, 1]`` from the encoders' cards.
         min_quality: evidence under it is not used.
-        unknown_below: confidence under which the emotion is *unknown*.
+        unknown_below: confidence under which the emotion is *unknown*; by default the card's.
     """
 
     def __init__(
@@ -53,11 +54,11 @@ class LateFusion(FusionStrategy):
         card: ModelCard,
         reliability: Reliability,
         min_quality: float = 0.1,
-        unknown_below: float = 0.4,
+        unknown_below: float = FROM_CARD,
     ) -> None:
         card.check_weights()
         terms = _read_terms(card)
-        super().__init__(card.identifier, terms, min_quality, unknown_below)
+        super().__init__(card, terms, min_quality, unknown_below)
         self._synergy = float(terms["synergy"])
         self._min_trust = float(terms["min_trust"])
         self._reliability = reliability

@@ -20,6 +20,7 @@ from emostress_ros.fusion.evidence import (
     pack,
 )
 from emostress_ros.fusion.verdict import (
+    FROM_CARD,
     Finding,
     FusionStrategy,
     Situation,
@@ -49,7 +50,7 @@ class LearnedFusion(FusionStrategy):
     Args:
         card: names the strategy and the modalities under ``extra``.
         min_quality: evidence under it is not used.
-        unknown_below: confidence under which the emotion is *unknown*.
+        unknown_below: confidence under which the emotion is *unknown*; by default the card's.
 
     Attributes:
         layout: what the model knows.
@@ -60,12 +61,12 @@ class LearnedFusion(FusionStrategy):
     """
 
     def __init__(
-        self, card: ModelCard, min_quality: float = 0.1, unknown_below: float = 0.4
+        self, card: ModelCard, min_quality: float = 0.1, unknown_below: float = FROM_CARD
     ) -> None:
         terms = card.extra.get("terms")
         if not isinstance(terms, dict):
             raise CardError(f"{card.identifier}: extra.terms must be a mapping; got {terms!r}")
-        super().__init__(card.identifier, terms, min_quality, unknown_below)
+        super().__init__(card, terms, min_quality, unknown_below)
         self.layout = Layout.from_card(card.extra, card.identifier)
         self.session = Session(card)
         lacking = [name for name in OUTPUTS if name not in self.session.output_names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.fusion.verdict import FROM_CARD
 from emostress_ros.parameters import parameter
 from emostress_ros.sync import SyncConfig
 
@@ -62,7 +63,11 @@ class FusionConfig(SyncConfig):
         unit="s",
     )
     unknown_below: float = parameter(
-        0.4, "Confidence under which the emotion is 'unknown'.", minimum=0.0, maximum=1.0
+        FROM_CARD,
+        "Confidence under which the emotion is 'unknown', 0 to 1; -1 takes 'threshold_unknown' of "
+        "the fusion model's card.",
+        minimum=-1.0,
+        maximum=1.0,
     )
     min_quality: float = parameter(
         0.1,
@@ -99,6 +104,11 @@ class FusionConfig(SyncConfig):
         super().__post_init__()
         if not self.modalities:
             raise ParameterError("parameter 'modalities' must name at least one; it came empty")
+        if self.unknown_below < 0.0 and self.unknown_below != FROM_CARD:
+            raise ParameterError(
+                f"parameter 'unknown_below' must be 0 to 1, or -1 for the threshold of the fusion "
+                f"model's card; got {self.unknown_below:g}"
+            )
         self.ages()
         self.people()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from emostress_ros.errors import CardError
 from emostress_ros.fusion.late import LateFusion
 from emostress_ros.fusion.learned import LearnedFusion
-from emostress_ros.fusion.verdict import FusionStrategy, Reliability
+from emostress_ros.fusion.verdict import FROM_CARD, FusionStrategy, Reliability
 from emostress_ros.inference.card import ModelCard
 
 STRATEGIES: dict[str, str] = {
@@ -21,7 +21,7 @@ def load_fusion(
     model: str | ModelCard,
     reliability: Reliability,
     min_quality: float = 0.1,
-    unknown_below: float = 0.4,
+    unknown_below: float = FROM_CARD,
 ) -> FusionStrategy:
     """Load a fusion model, whatever its strategy.
 
@@ -29,7 +29,7 @@ def load_fusion(
         model: name or folder of the model, or its card.
         reliability: ``(model identifier, task) -> skill in [0, 1]`` from the encoders' cards.
         min_quality: evidence under it is not used.
-        unknown_below: confidence under which the emotion is *unknown*.
+        unknown_below: confidence under which the emotion is *unknown*; by default the card's.
 
     Raises:
         ModelError: the model is missing or damaged, or its card names no strategy that there is.

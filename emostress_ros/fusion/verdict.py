@@ -23,10 +23,14 @@ from emostress_ros.affect import (
 )
 from emostress_ros.errors import CardError
 from emostress_ros.fusion.evidence import ModalityTerms
+from emostress_ros.inference.card import ModelCard
 
 Reliability = Callable[[str, str], float | None]
 """``(model identifier, task)`` to the skill on the encoder's card, [0, 1]."""
 FloatArray = npt.NDArray[np.floating]
+FROM_CARD = -1.0
+"""As ``unknown_below``: the fusion card's ``threshold_unknown`` counts."""
+_UNKNOWN_BELOW = 0.4  # where the card has none: a skill of 0.3 over seven classes
 _HYSTERESIS = 0.05
 _NEEDED = ("modalities", "default", "stress_moderate", "stress_high")
 
@@ -69,27 +73,29 @@ class FusionStrategy(ABC):
     """Turns what is known of people into their affect.
 
     Args:
-        identifier: ``name@version`` of the model.
+        card: of the model; its ``threshold_unknown`` counts where ``unknown_below`` does not.
         terms: ``modalities`` and ``default`` (ages), ``stress_moderate`` and ``stress_high``.
         min_quality: evidence under it is not used.
-        unknown_below: confidence under which the emotion is *unknown*.
+        unknown_below: confidence under which the emotion is *unknown*, [0, 1]; ``FROM_CARD``: as
+            the card says, 0.4 where it does not.
 
     Attributes:
-        unknown_below: the same.
+        identifier: ``name@version`` of the model.
+        unknown_below: the confidence that counts, [0, 1].
     """
 
     def __init__(
-        self, identifier: str, terms: Mapping[str, Any], min_quality: float, unknown_below: float
+        self, card: ModelCard, terms: Mapping[str, Any], min_quality: float, unknown_below: float
     ) -> None:
         missing = [name for name in _NEEDED if name not in terms]
         if missing:
-            raise CardError(f"{identifier}: the terms lack {', '.join(missing)}")
-        self.identifier = identifier
+            raise CardError(f"{card.identifier}: the terms lack {', '.join(missing)}")
+        self.identifier = card.identifier
         self.terms = {name: ModalityTerms(**values) for name, values in terms["modalities"].items()}
         self.default_terms = ModalityTerms(**terms["default"])
         self._levels = (float(terms["stress_moderate"]), float(terms["stress_high"]))
         self._min_quality = min_quality
-        self.unknown_below = unknown_below
+        self.unknown_below = threshold(card) if unknown_below == FROM_CARD else unknown_below
 
     @abstractmethod
     def findings(self, situations: Sequence[Situation]) -> list[Finding]:
@@ -163,7 +169,7 @@ class FusionStrategy(ABC):
         status = self._status(name, embedding, situation, weights)
         age_ns = max(0, aligned.ages_ns[name])
         weight = weights.get(name, 0.0)
-        return Contribution(name, embedding.model, status, weight, embedding.quality, age_ns)
+        return Contribution(name, embedding.ran_as, status, weight, embedding.quality, age_ns)
 
     def _status(
         self, name: str, embedding: Embedding, situation: Situation, weights: Mapping[str, float]
@@ -175,6 +181,12 @@ class FusionStrategy(ABC):
         if embedding.quality < self._min_quality or weights.get(name, 0.0) <= 0.0:
             return ContributionStatus.LOW_QUALITY
         return ContributionStatus.USED
+
+
+def threshold(card: ModelCard) -> float:
+    """Return the confidence, [0, 1], under which a fusion's emotion is *unknown* by its card."""
+    stated = card.raw.get("threshold_unknown") is not None
+    return card.threshold_unknown if stated else _UNKNOWN_BELOW
 
 
 def stress_confidence(stress: float) -> float:

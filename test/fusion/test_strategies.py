@@ -165,6 +165,33 @@ def test_any_subset_gives_a_state_that_says_what_it_rests_on(name, subset):
     assert (state.stress_level is not StressLevel.UNKNOWN) is felt
 
 
+def stating(name: str, threshold: float | None) -> ModelCard:
+    """Return a shipped card that states another threshold, or none."""
+    card = ModelCard.load(name)
+    raw = {key: value for key, value in card.raw.items() if key != "threshold_unknown"}
+    stated = {} if threshold is None else {"threshold_unknown": threshold}
+    return ModelCard.from_mapping(raw | stated, card.folder)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_card_says_under_which_confidence_the_emotion_is_unknown(name):
+    heard = [situation(embedding("face", confidence=0.6))]
+    confidence = load(name).fuse(heard)[0].confidence
+    above, under = stating(name, confidence + 0.01), stating(name, confidence - 0.01)
+    assert load_fusion(above, reliability).fuse(heard)[0].emotion == UNKNOWN
+    assert load_fusion(under, reliability).fuse(heard)[0].emotion == "happy"
+    assert load_fusion(above, reliability, unknown_below=0.0).fuse(heard)[0].emotion == "happy"
+    assert load_fusion(under, reliability, unknown_below=1.0).fuse(heard)[0].emotion == UNKNOWN
+    assert load_fusion(stating(name, 0.0), reliability).unknown_below == 0.0
+    assert load_fusion(stating(name, None), reliability).unknown_below == 0.4
+
+
+def test_the_parameter_overrides_the_cards_threshold():
+    card = ModelCard.load("fusion_attention")
+    assert FusionPipeline(FusionConfig()).fusion.unknown_below == card.threshold_unknown
+    assert FusionPipeline(FusionConfig(unknown_below=0.7)).fusion.unknown_below == 0.7
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_no_evidence_is_unknown(name):
     silent, poor = situation(), situation(embedding("face", quality=0.02))
