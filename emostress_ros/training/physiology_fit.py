@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.errors import DatasetError
+from emostress_ros.training.datasets.splits import check_disjoint
 
 Array = npt.NDArray[np.float64]
 CLIP = 4.0
@@ -161,7 +162,7 @@ def held_out(
     logits: dict[str, Array] = {}
     for fold in folds:
         others = [windows for person, windows in training.items() if person not in fold]
-        check_disjoint(others, [test[person] for person in fold])
+        check_disjoint([w.person for w in others], [test[person].person for person in fold])
         model = fit(others)
         logits |= {person: model.logit(test[person].features) for person in fold}
     return logits
@@ -180,17 +181,6 @@ def subject_folds(persons: Sequence[str], most: int) -> list[list[str]]:
         sets.setdefault(person.split("/")[0], []).append(person)
     count = min(most, *(len(members) for members in sets.values()))
     return [[p for members in sets.values() for p in members[k::count]] for k in range(count)]
-
-
-def check_disjoint(training: Sequence[Windows], test: Sequence[Windows]) -> None:
-    """Refuse a split that has a person on both sides.
-
-    Raises:
-        DatasetError: names the persons.
-    """
-    both = {w.person for w in training} & {w.person for w in test}
-    if both:
-        raise DatasetError(f"persons on both sides of the split: {', '.join(sorted(both))}")
 
 
 def fit_temperature(

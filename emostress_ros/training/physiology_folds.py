@@ -19,11 +19,12 @@ import yaml
 from emostress_ros.inference import ModelCard
 from emostress_ros.modalities.physiology import PhysiologyConfig
 from emostress_ros.training.datasets import stress_predict, wesad
+from emostress_ros.training.datasets.splits import check_disjoint
 from emostress_ros.training.physiology import calibrate
 from emostress_ros.training.physiology_boost import Blend, fit_blend
 from emostress_ros.training.physiology_data import SubjectFeatures, all_features
 from emostress_ros.training.physiology_export import export_blend
-from emostress_ros.training.physiology_fit import Array, Windows, check_disjoint, subject_folds
+from emostress_ros.training.physiology_fit import Array, Windows, subject_folds
 from emostress_ros.training.physiology_variants import (
     RECIPE,
     VARIANTS,
@@ -72,7 +73,7 @@ def write_folds(variant: Variant, features: Sequence[SubjectFeatures], out: Path
     folds = subject_folds(list(test), _FOLDS)
     for fold in track(folds, description=variant.name):
         others = [person for key, person in training.items() if key not in fold]
-        check_disjoint(others, [test[key] for key in fold])
+        check_disjoint([w.person for w in others], [test[key].person for key in fold])
         model = fit_blend(others, blend_settings(variant, RECIPE))
         models |= dict.fromkeys(fold, model)
         logits |= {key: model.logit(test[key].features) for key in fold}

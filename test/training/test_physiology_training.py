@@ -11,7 +11,6 @@ from emostress_ros.errors import DatasetError
 from emostress_ros.inference import ModelCard
 from emostress_ros.training.physiology_fit import (
     Windows,
-    check_disjoint,
     fit_logistic,
     fit_temperature,
     held_out,
@@ -64,8 +63,10 @@ def test_each_fold_leaves_out_one_of_the_small_set() -> None:
 
 
 def test_a_leaked_split_is_refused() -> None:
+    training = {f"{k}": person for k, person in enumerate(people(3))}
+    renamed = {"3": training["0"], "4": training["1"]}  # the same persons under other keys
     with pytest.raises(DatasetError, match="p0, p1"):
-        check_disjoint(people(2), people(3))
+        held_out(training, renamed, [["3", "4"]], lambda given: fit_logistic(given, ridge=1.0))
 
 
 def test_training_needs_both_kinds() -> None:
