@@ -23,15 +23,7 @@ from emostress_ros.errors import SignalError, StampError
 
 FloatArray = npt.NDArray[np.floating]
 
-EMOTIONS: tuple[str, ...] = (
-    "neutral",
-    "angry",
-    "sad",
-    "happy",
-    "surprised",
-    "disgusted",
-    "scared",
-)
+EMOTIONS: tuple[str, ...] = ("neutral", "angry", "sad", "happy", "surprised", "disgusted", "scared")
 """Emotion labels on the wire, in their order in every probability vector."""
 
 UNKNOWN = "unknown"
@@ -157,6 +149,8 @@ class Embedding:
         arousal: [-1, 1] or NaN.
         stress: calibrated probability of stress, [0, 1] or NaN.
         measures: interpretable figures by name, finite; see :data:`MEASURES`.
+        stand_in: execution provider that ran the model in place of the wanted one; empty where
+            the wanted one ran.
 
     Raises:
         SignalError: on NaN in vector, probabilities or measures, or a value out of range.
@@ -179,6 +173,12 @@ class Embedding:
     arousal: float = math.nan
     stress: float = math.nan
     measures: Mapping[str, float] = field(default_factory=dict)
+    stand_in: str = ""
+
+    @property
+    def ran_as(self) -> str:
+        """``name@version``, and behind it ``on provider`` where that is not the wanted one."""
+        return f"{self.model} on {self.stand_in}" if self.stand_in else self.model
 
     def __post_init__(self) -> None:
         if self.stamp_ns < 0 or self.window_ns < 0:

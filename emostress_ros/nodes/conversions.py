@@ -62,7 +62,7 @@ def embedding_to_msg(embedding: Embedding, frame_id: str = "") -> ModalityEmbedd
         person_id=embedding.person_id,
         source_id=embedding.source_id,
         modality=embedding.modality,
-        model=embedding.model,
+        model=embedding.ran_as,
         window=ns_to_duration(embedding.window_ns),
         quality=float(embedding.quality),
         embedding=floats(embedding.vector),
@@ -90,10 +90,11 @@ def embedding_from_msg(message: ModalityEmbedding) -> Embedding:
         raise SignalError(
             f"{len(message.measure_names)} measure_names for {len(message.measures)} measures"
         )
+    model, _, stand_in = message.model.partition(" on ")
     return Embedding(
         stamp_ns=stamp_to_ns(message.header.stamp),
         modality=message.modality,
-        model=message.model,
+        model=model,
         vector=np.asarray(message.embedding, dtype=np.float32),
         quality=float(message.quality),
         window_ns=stamp_to_ns(message.window),
@@ -105,6 +106,7 @@ def embedding_from_msg(message: ModalityEmbedding) -> Embedding:
         arousal=float(message.arousal),
         stress=float(message.stress),
         measures=dict(zip(message.measure_names, map(float, message.measures), strict=True)),
+        stand_in=stand_in,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -43,6 +44,7 @@ class ModalityNode(ManagedNode):
             for item in sessions
             if item.fallback
         }
+        self._stand_in = next((item.provider for item in sessions if item.fallback), "")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start with an empty memory: what came before is another stretch of time."""
@@ -63,6 +65,7 @@ class ModalityNode(ManagedNode):
     def publish(self, embeddings: Iterable[Embedding], frame_id: str) -> None:
         """Publish embeddings; the stamps are the sensor's."""
         assert self.monitor is not None
-        for embedding in embeddings:
+        for item in embeddings:
+            embedding = replace(item, stand_in=self._stand_in) if self._stand_in else item
             self._embeddings.publish(embedding_to_msg(embedding, frame_id))
             self.monitor.published(self._topic, embedding.stamp_ns)

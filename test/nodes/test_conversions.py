@@ -50,6 +50,7 @@ def embeddings(draw):
         arousal=draw(signed),
         stress=draw(st.one_of(st.just(math.nan), unit)),
         measures=draw(st.dictionaries(st.text(max_size=8), st.floats(-9, 9, width=32))),
+        stand_in=draw(st.sampled_from(["", "cpu", "cuda"])),
     )
 
 
@@ -64,6 +65,7 @@ def test_an_embedding_survives_the_wire(embedding):
         "stamp_ns",
         "modality",
         "model",
+        "stand_in",
         "window_ns",
         "person_id",
         "source_id",

@@ -16,9 +16,17 @@ from PIL import Image as Pillow
 from sensor_msgs.msg import CompressedImage, Image
 
 from emostress_ros.inference import ModelCard
-from emostress_ros.msg import AudioChunk, ModalityEmbedding, PhysiologySamples, Utterance
+from emostress_ros.modalities.face.parameters import FaceConfig
+from emostress_ros.msg import (
+    AffectState,
+    AudioChunk,
+    ModalityEmbedding,
+    PhysiologySamples,
+    Utterance,
+)
 from emostress_ros.nodes.conversions import ns_to_stamp, stamp_to_ns
 from emostress_ros.nodes.face_node import FaceNode
+from emostress_ros.nodes.fusion_node import FusionNode
 from emostress_ros.nodes.physiology_node import PhysiologyNode
 from emostress_ros.nodes.text_node import TextNode
 from emostress_ros.nodes.voice_node import VoiceNode
@@ -65,6 +73,20 @@ def test_a_photograph_becomes_an_embedding_with_its_own_stamp(bench, photograph)
     assert (message.modality, message.source_id) == ("face", "face_1")
     assert sum(message.probabilities) == pytest.approx(1.0, abs=1e-3)
     assert 0.3 < message.quality <= 1.0
+
+
+def test_a_provider_that_cannot_run_is_told_in_the_states_contribution(bench, photograph):
+    bench.start(FaceNode, "face_node", lossless=True, providers=["tensorrt_rtx", "cpu"])
+    bench.start(FusionNode, "fusion_node", lossless=True)
+    states = bench.listen(AffectState, "affect")
+    publisher = bench.publisher(Image, "image")
+    for k in range(10):
+        publisher.publish(image_message(photograph, START_NS + k * SECOND // 15))
+    bench.wait(lambda: states, "a state")
+    face = states[-1].contributions[0]
+    card = ModelCard.load(FaceConfig().model)
+    assert (face.modality, face.model) == ("face", f"{card.identifier} on cpu")
+    assert face.status == face.USED
 
 
 def test_a_compressed_image_says_the_same_as_the_raw_one(bench, photograph, tmp_path):

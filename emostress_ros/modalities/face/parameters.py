@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.inference.session import PROVIDERS
 from emostress_ros.parameters import Config, parameter
 
 DEFAULT_MODEL = "face_mobilenet"
@@ -59,7 +60,7 @@ class FaceConfig(Config):
     )
     providers: tuple[str, ...] = parameter(
         ("cpu",), "ONNX Runtime providers in order of preference.",
-        choices=("tensorrt", "cuda", "cpu"),
+        choices=tuple(PROVIDERS),
     )  # fmt: skip
     threads: int = parameter(1, "Threads of one model run.", minimum=1, maximum=64)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.inference.session import PROVIDERS
 from emostress_ros.parameters import Config, parameter
 
 
@@ -48,7 +49,7 @@ class PhysiologyConfig(Config):
         "Model for a person with a resting baseline; empty: always the other one.",
     )
     providers: tuple[str, ...] = parameter(
-        ("cpu",), "Execution providers in order of preference.", choices=("cpu", "cuda", "tensorrt")
+        ("cpu",), "Execution providers in order of preference.", choices=tuple(PROVIDERS)
     )
     threads: int = parameter(1, "Threads of one inference.", minimum=1, maximum=64)
     max_persons: int = parameter(

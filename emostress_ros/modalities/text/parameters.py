@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emostress_ros.inference.session import PROVIDERS
 from emostress_ros.parameters import Config, parameter
 
 
@@ -15,7 +16,7 @@ class TextConfig(Config):
     providers: tuple[str, ...] = parameter(
         ("cpu",),
         "ONNX Runtime providers in order of preference.",
-        choices=("tensorrt", "cuda", "cpu"),
+        choices=tuple(PROVIDERS),
     )
     threads: int = parameter(1, "Threads of one operator.", minimum=1, maximum=64)
     max_characters: int = parameter(

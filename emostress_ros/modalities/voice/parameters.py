@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emostress_ros.inference.session import PROVIDERS
 from emostress_ros.modalities.voice.resample import SAMPLE_RATE_HZ
 from emostress_ros.modalities.voice.segmenter import SegmenterOptions
 from emostress_ros.modalities.voice.vad import VAD_FRAME
@@ -16,7 +17,7 @@ class VoiceConfig(Config):
 
     model: str = parameter("voice_speech", "Name of the model folder, or a path to one.")
     provider: str = parameter(
-        "cpu", "Execution provider of ONNX Runtime.", choices=("cpu", "cuda", "tensorrt")
+        "cpu", "Execution provider of ONNX Runtime.", choices=tuple(PROVIDERS)
     )
     threads: int = parameter(1, "Threads of one operator.", minimum=1, maximum=64)
     onset: float = parameter(
