@@ -221,6 +221,9 @@ class ManagedNode(LifecycleNode):
         except EmostressError as error:
             if monitor.rejected(item.topic, error):
                 self.get_logger().warning(f"{item.topic}: {type(error).__name__}: {error}")
+        except rclpy_implementation.RCLError:
+            if self.context.ok():  # otherwise the process ends while this is published
+                raise
         received, handled = monitor.handled(item.topic, time.perf_counter() - began)
         if self.node_config.lossless:
             self._tell_progress(item, message, received, handled)

@@ -76,8 +76,14 @@ def _spin(nodes: list[ManagedNode]) -> None:
 def _spin_one(node: ManagedNode) -> None:
     executor: Any = SingleThreadedExecutor()
     executor.add_node(node)
-    node.autostart()
-    executor.spin()
+    try:
+        node.autostart()
+        executor.spin()
+    except rclpy_implementation.RCLError as error:
+        if rclpy.ok():
+            raise
+        # What was being published found its context gone: the process ends, nothing is broken.
+        raise ExternalShutdownException from error
 
 
 def _spin_other(node: ManagedNode, ended: list[BaseException]) -> None:
