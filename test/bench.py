@@ -27,12 +27,17 @@ class Bench:
         self.peer = Node("peer", context=self.context)
         self.executor.add_node(self.peer)
         self.nodes: list = []
+        self._spinning = True
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
-            self.executor.spin()
+            while self._spinning:
+                self.executor.spin_once()
+
+    def _stop(self) -> None:
+        self._spinning = False
 
     def start(self, node_class: type, name: str, **parameters):
         """Start a node with parameters, its autostart included."""
@@ -71,8 +76,11 @@ class Bench:
             time.sleep(0.01)
 
     def close(self) -> None:
-        self.executor.shutdown()
+        # From within, between two callbacks: an executor that is shut down while it spins finds
+        # its guard condition gone.
+        self.executor.create_task(self._stop)
         self._thread.join(timeout=5)
+        self.executor.shutdown()
         for node in [*self.nodes, self.peer]:
             node.destroy_node()
         rclpy.try_shutdown(context=self.context)
