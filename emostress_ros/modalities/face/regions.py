@@ -19,10 +19,15 @@ from emostress_ros.modalities.face.detector import FaceDetector, Faces, check_rg
 
 FloatArray = npt.NDArray[np.float32]
 
+Square = tuple[float, float, float]
+"""Middle (x, y) and half a side, px, half > 0."""
+
 REGION_PX = 96
 """Side of the square that a face's surroundings are scaled into; a multiple of 32."""
 
 _SURROUNDINGS = 1.6  # side of the square in the image, in sides of the face
+_ASIDE = 0.12  # most that a face may stand off the middle of its square, in sides of the square
+_GROWN = 1.2  # most that a square may be larger or smaller than a new one would be
 _SAME_FACE = 0.3  # least overlap (IoU) with the expected place
 _REGION_SHARE = 0.2  # of a whole frame's cost, that one region is reckoned at
 
@@ -45,6 +50,7 @@ class GuidedDetector:
         self.counts: Counter[str] = Counter()
         self._searched_ns: int | None = None
         self._shape: tuple[int, ...] = ()
+        self._squares: list[Square] = []
 
     def detect(
         self, image: npt.NDArray[np.uint8], stamp_ns: int, expected: Sequence[npt.NDArray]
@@ -72,6 +78,7 @@ class GuidedDetector:
     def reset(self) -> None:
         """Search the whole of the next frame."""
         self._searched_ns = None
+        self._squares = []
 
     def _may_trust(self, image: npt.NDArray[np.uint8], stamp_ns: int, faces: int) -> bool:
         if self._searched_ns is None or image.shape != self._shape:
@@ -81,9 +88,12 @@ class GuidedDetector:
 
     def _near(self, image: npt.NDArray[np.uint8], expected: Sequence[npt.NDArray]) -> Faces | None:
         """Return the expected faces where all are found, each at its own place; else None."""
+        # A square stays where it is while its face does: landmarks tremble with every new cut, and
+        # the motion of a mouth is read from what is left when they do not.
+        self._squares = [_kept(self._squares, np.asarray(box, np.float32)) for box in expected]
         parts = []
-        for box in expected:
-            face = self._one(image, np.asarray(box, np.float32))
+        for box, square in zip(expected, self._squares, strict=True):
+            face = self._one(image, np.asarray(box, np.float32), square)
             if face is None:
                 return None
             parts.append(face)
@@ -95,8 +105,8 @@ class GuidedDetector:
         kept = suppress(faces.boxes, faces.scores, self.whole.overlap)
         return faces[kept] if len(kept) == len(faces) else None
 
-    def _one(self, image: npt.NDArray[np.uint8], box: FloatArray) -> Faces | None:
-        left, top, right, bottom = _surroundings(box, image.shape[1], image.shape[0])
+    def _one(self, image: npt.NDArray[np.uint8], box: FloatArray, square: Square) -> Faces | None:
+        left, top, right, bottom = _inside(square, image.shape[1], image.shape[0])
         if right - left < 2 or bottom - top < 2:
             return None
         found = self.region.detect(image[top:bottom, left:right])
@@ -112,9 +122,19 @@ class GuidedDetector:
         return Faces(boxes[row], landmarks[row], found.scores[row])
 
 
-def _surroundings(box: FloatArray, width: int, height: int) -> tuple[int, int, int, int]:
-    """Return the part of the image (left, top, right, bottom) that a face is looked for in."""
+def _kept(squares: Sequence[Square], box: FloatArray) -> Square:
+    """Return the square of before that still fits a face, or a new one round it."""
     x, y = float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
     half = _SURROUNDINGS * max(float(box[2] - box[0]), float(box[3] - box[1])) / 2
+    for square in squares:
+        aside = max(abs(square[0] - x), abs(square[1] - y)) / (2 * square[2])
+        if aside <= _ASIDE and 1 / _GROWN <= square[2] / max(half, 1e-6) <= _GROWN:
+            return square
+    return x, y, half
+
+
+def _inside(square: Square, width: int, height: int) -> tuple[int, int, int, int]:
+    """Return the part of the image (left, top, right, bottom) that a square covers."""
+    x, y, half = square
     left, top = max(0, int(x - half)), max(0, int(y - half))
     return left, top, min(width, int(x + half) + 1), min(height, int(y + half) + 1)
