@@ -70,8 +70,8 @@ def _stress_changes(own: States, labels: Sequence[Label]) -> list[_Change]:
     stressed = own.values["stress"] >= _STRESSED
     known = ~np.isnan(own.values["stress"])
     changes: list[_Change] = []
-    befores: list[Label | None] = [None, *stated[:-1]]
-    for before, label in zip(befores, stated, strict=True):
+    befores: list[Label | None] = [None, *stated]
+    for before, label in zip(befores, stated, strict=False):
         now = label.stress >= _STRESSED
         if before is None and now:
             changes.append(("stress", label, stressed & known))

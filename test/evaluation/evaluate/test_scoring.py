@@ -77,6 +77,13 @@ def test_onset_is_the_first_time_that_holds():
     assert missed[1]["early"]
 
 
+def test_labels_of_emotion_alone_have_onsets_of_emotion_alone():
+    rows = [(n / 10, 0.1, "happy" if n < 120 else "sad") for n in range(300)]
+    labels = [Label("b", "anna", 0, 10, emotion="happy"), Label("b", "anna", 10, 30, emotion="sad")]
+    found = onsets(states(rows), labels, ZERO)
+    assert [(x["kind"], x["delay_s"]) for x in found] == [("emotion", 0.0), ("emotion", 2.0)]
+
+
 def test_changes_are_counted_per_person_and_not_over_an_absence():
     rows = [(n, 0.1, "sad" if n % 2 else "happy", "a") for n in range(61)]
     rows += [(n, 0.9, "sad", "b") for n in range(31)] + [(900, 0.1, "happy", "b")]
