@@ -37,6 +37,11 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--clip", type=Path, help="video with or without sound, sound file, or photograph")
     add("--audio", type=Path, help="sound that replaces the clip's own")
+    beside = "a second person: video or photograph pasted beside the clip in its height, played to "
+    beside += "and fro, without its sound"
+    add("--beside", type=Path, metavar="FILE", help=beside)
+    add("--beside-side", choices=("left", "right"), default="right", help="where (right)")
+    add("--beside-length", type=float, default=10.0, metavar="S", help="its first seconds (10)")
     add("--wearable", type=Path, metavar="E4", help="Empatica E4 zip or folder")
     start = "second of the wearable's recording that falls on the clip's first frame (0)"
     add("--start", type=float, default=0.0, metavar="S", help=start)
@@ -58,8 +63,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(args: argparse.Namespace) -> int:
+    from emostress_ros.evaluation.bags.beside import Beside
     from emostress_ros.evaluation.bags.builder import build_bag
 
+    beside = None
+    if args.beside is not None:
+        beside = Beside(args.beside, args.beside_side, args.beside_length)
     build_bag(
         args.out,
         args.clip,
@@ -72,6 +81,7 @@ def _build(args: argparse.Namespace) -> int:
         loop_clip=args.loop_clip,
         storage=args.storage,
         person_id=args.person,
+        beside=beside,
         compressed=args.compressed,
         overwrite=args.overwrite,
         progress=not args.quiet,

@@ -13,6 +13,7 @@ from pathlib import Path
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError, MediaError
 from emostress_ros.evaluation.bags import messages
+from emostress_ros.evaluation.bags.beside import Beside, paste
 from emostress_ros.evaluation.bags.media import AudioBlock, Media, VideoFrame, open_media
 from emostress_ros.evaluation.bags.messages import Record
 from emostress_ros.evaluation.bags.transcript import Line, read_transcript
@@ -38,6 +39,7 @@ def build_bag(
     loop_clip: bool = False,
     storage: str = "mcap",
     person_id: str = "",
+    beside: Beside | None = None,
     compressed: bool = False,
     epoch_ns: int = EPOCH_NS,
     overwrite: bool = False,
@@ -59,6 +61,7 @@ def build_bag(
         loop_clip: repeat the clip (and `audio`) until `duration_s`.
         storage: `mcap` or `sqlite3`.
         person_id: whom wearable and transcript are about; empty: not known.
+        beside: a second film, pasted beside every picture of the clip; its sound is dropped.
         compressed: JPEG on `image/compressed` in place of raw RGB on `image`.
         epoch_ns: stamp of the clip's first frame.
         overwrite: replace a bag that is there.
@@ -76,6 +79,8 @@ def build_bag(
     sources = (clip, audio, wearable, transcript)
     _check(start_s, duration_s, wearable_lead_s, loop_clip, sources)
     film = None if clip is None else open_media(clip)
+    if beside is not None and (film is None or film.video_start is None):
+        raise BagError("nothing to paste a film beside: give a clip with pictures")
     sound = film if audio is None else _open_sound(audio)
     length_ns = _length_ns(duration_s, film, sound)
     stretch = None
@@ -84,8 +89,9 @@ def build_bag(
         stretch = WearableStretch(wearable, start_s, limit_s, wearable_lead_s)
         length_ns = length_ns or round(stretch.duration_s * NANOSECONDS)
     lead_s = stretch.lead_s if stretch else 0.0
+    pictures = _frames(film, length_ns, loop_clip)
     streams = [
-        messages.image_records(_frames(film, length_ns, loop_clip), epoch_ns, compressed),
+        messages.image_records(paste(pictures, beside), epoch_ns, compressed),
         messages.audio_records(_sound(sound, length_ns, loop_clip), epoch_ns),
         messages.physiology_records(_samples(stretch), epoch_ns, person_id),
         messages.utterance_records(_lines(transcript, length_ns), epoch_ns, person_id),

@@ -278,6 +278,7 @@ class _Work:
             "fusion_counts": dict(sorted(Counter(played.counts).items())),
             "people": list(played.states.people),
             "states": len(played.states),
+            "states_using": played.states.used(),
             "changes": changes_per_minute(played.states),
             "onsets": onsets(played.states, self.job.labels, self.zero_ns),
             "labels": [self._label(label) for label in self.job.labels],

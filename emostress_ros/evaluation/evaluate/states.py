@@ -72,6 +72,16 @@ class States:
             self.level[which], self.weight[which], self.status[which],
         )  # fmt: skip
 
+    def used(self) -> dict[str, dict[str, int]]:
+        """Person to sense to the number of their states that used it."""
+        taken = self.status == ContributionStatus.USED
+        return {
+            name: dict(
+                zip(self.modalities, taken[self.person == index].sum(axis=0).tolist(), strict=True)
+            )
+            for index, name in enumerate(self.people)
+        }
+
     def labelled(self, person: str) -> States:
         """States that a label of `person` is about.
 
