@@ -88,7 +88,8 @@ def _slices(
             part = _part(labels, truth[rows], probabilities[rows])
             found[f"label {label}"] = {
                 "n": part["n"], "recall": part["accuracy"], "ece": part["ece"],
-                "ci95": {"recall": part["ci95"]["accuracy"]},
+                # One image has no interval.
+                "ci95": {"recall": part["ci95"]["accuracy"]} if part["ci95"] else {},
             }  # fmt: skip
     return found
 
