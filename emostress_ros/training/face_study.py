@@ -39,7 +39,7 @@ _TEST_PART = 0.1
 _ADAM = ("--optimizer", "adamw", "--weight-decay", "0.02")
 RECIPES: dict[str, tuple[int, tuple[str, ...]]] = {
     "logistic": (4, ("--lr", "1e-3", *_ADAM)),
-    "cnn": (3, ("--lr", "0.1")),
+    "cnn": (14, ("--lr", "0.1")),
     "resnet_small": (3, ("--lr", "0.1")),
     "mobile": (2, ("--lr", "0.1")),
     "mobilenet": (2, ("--lr", "1e-3", "--body-lr", "0.5", "--mixup", "0.2", *_ADAM)),
