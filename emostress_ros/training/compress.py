@@ -21,17 +21,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import yaml
+from onnx import TensorProto, helper, numpy_helper
 
-from emostress_ros.errors import MissingExtraError, ModelError, ParameterError
+from emostress_ros.errors import ModelError, ParameterError
 from emostress_ros.inference.card import CARD_FILE, ModelCard
 from emostress_ros.inference.packaged import sha256_of
-
-try:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-except ImportError as error:  # pragma: no cover - the extra is installed where this is tested
-    raise MissingExtraError("compression needs onnx: pip install 'emostress_ros[train]'") from error
 
 Feed = Mapping[str, npt.NDArray[Any]]
 _Writer = Callable[[Path, list[str]], None]
