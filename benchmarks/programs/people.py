@@ -7,6 +7,7 @@ this process.
 from __future__ import annotations
 
 import array
+import math
 import subprocess
 import sys
 import time
@@ -153,13 +154,14 @@ class People:
         """Return the seconds from ``began`` to each stage of a graph that is starting."""
         self._first.clear()
         self.states.clear()
+        wanted = ("nodes found", "first embedding", "first state")
         end = time.monotonic() + patience_s
-        while "first state" not in self._first and time.monotonic() < end:
+        # A state may be heard before the embeddings' topic has been discovered.
+        while not set(wanted) <= set(self._first) and time.monotonic() < end:
             self.run(0.02)
             if "nodes found" not in self._first and "fusion_node" in self._node.get_node_names():
                 self._first["nodes found"] = time.time()
-        wanted = ("nodes found", "first embedding", "first state")
-        return {name: round(self._first[name] - began, 2) for name in wanted}
+        return {name: round(self._first.get(name, math.inf) - began, 2) for name in wanted}
 
     def _on_state(self, message: Any) -> None:
         self._first.setdefault("first state", time.time())
