@@ -110,9 +110,14 @@ def test_a_node_that_dies_is_named(bag, repository) -> None:
 
 
 def test_without_reports_the_bags_own_pace_is_kept(bag, repository) -> None:
-    with listening(repository, "--topics", "image", "audio", "--quiet-s", "2.5") as program:
-        summary = replay(bag, ReplayOptions(rate="max", grace_s=0.3, in_flight=4))
-        result = heard(program)
+    # Without reports nothing tells that a listener on a busy machine has matched late: the middleware
+    # then keeps the first messages from it. That is not what this test is about, so it tries thrice.
+    for _ in range(3):
+        with listening(repository, "--topics", "image", "audio", "--quiet-s", "2.5") as program:
+            summary = replay(bag, ReplayOptions(rate="max", grace_s=0.3, in_flight=4))
+            result = heard(program)
+        if sum(result["heard"].values()) == FRAMES + BLOCKS:
+            break
     assert result["heard"] == {"image": FRAMES, "audio": BLOCKS}
     assert summary.seconds > 2.0
 
