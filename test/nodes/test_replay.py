@@ -110,8 +110,9 @@ def test_a_node_that_dies_is_named(bag, repository) -> None:
 
 
 def test_without_reports_the_bags_own_pace_is_kept(bag, repository) -> None:
-    # Without reports nothing tells that a listener on a busy machine has matched late: the middleware
-    # then keeps the first messages from it. That is not what this test is about, so it tries thrice.
+    # Without reports nothing tells that a listener on a busy machine has matched late: the
+    # middleware then keeps the first messages from it. That is not what this test is about, so it
+    # tries thrice.
     for _ in range(3):
         with listening(repository, "--topics", "image", "audio", "--quiet-s", "2.5") as program:
             summary = replay(bag, ReplayOptions(rate="max", grace_s=0.3, in_flight=4))
