@@ -143,7 +143,7 @@ def test_a_violation_is_found(tmp_path: Path, path: str, line: str, told: str) -
     [
         ("cli/main.py", "from emostress_ros.nodes import base\nimport rclpy"),
         ("nodes/conversions.py", "from emostress_ros.msg import AffectState"),
-        ("training/face.py", "import torch"),
+        ("training/face/train.py", "import torch"),
         ("fusion/late.py", "from emostress_ros.affect import Affect\nfrom .pool import pool"),
         ("modalities/face/encoder.py", "from emostress_ros.modalities import registry"),
         ("modalities/face/encoder.py", "from emostress_ros.modalities.face import align"),

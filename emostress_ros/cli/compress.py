@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds", type=Path,
         help="folder with a model folder a fold, each with its held_out.npz: judged in place of a "
-        "model that learned from everybody (voice: emostress_ros.training.voice_compress)",
+        "model that learned from everybody (voice: emostress_ros.training.voice.compress)",
     )  # fmt: skip
     parser.add_argument("--docs", type=Path, help="folder whose compression.md is written anew")
     parser.add_argument("--sets", help="score on these sets alone, comma-separated")

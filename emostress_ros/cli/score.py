@@ -102,8 +102,8 @@ def _score_shipped(args: argparse.Namespace) -> Score:
 
 
 def _score_protocol(args: argparse.Namespace, offered_work: Path | None) -> Score:
-    """Hand over to ``training/<modality>_protocol.py``, with the options that were given."""
-    name = f"emostress_ros.training.{args.modality}_protocol"
+    """Hand over to ``training/<modality>/protocol.py``, with the options that were given."""
+    name = f"emostress_ros.training.{args.modality}.protocol"
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -130,7 +130,7 @@ def _score_protocol(args: argparse.Namespace, offered_work: Path | None) -> Scor
 def _not_there(error: ModuleNotFoundError, args: argparse.Namespace) -> Exception:
     """Say what is missing: the modality's protocols, or a package that training needs."""
     missing = error.name or ""
-    if missing == f"emostress_ros.training.{args.modality}_protocol":
+    if missing == f"emostress_ros.training.{args.modality}.protocol":
         return ParameterError(
             f"--protocol of {args.modality} must be '{SHIPPED}'; got '{args.protocol}'"
         )

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare, write, and print where the page is."""
     with needs_extra():
         study = importlib.import_module("emostress_ros.training.study")
-        module = importlib.import_module(f"emostress_ros.training.{args.modality}_study")
+        module = importlib.import_module(f"emostress_ros.training.{args.modality}.study")
     options = study.StudyOptions(
         data=args.data,
         quick=args.quick,

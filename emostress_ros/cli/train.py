@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Hand over to the modality's training."""
     with needs_extra():
-        module = importlib.import_module(f"emostress_ros.training.{args.modality}")
+        module = importlib.import_module(f"emostress_ros.training.{args.modality}.train")
         return int(module.main(args.options))
 
 

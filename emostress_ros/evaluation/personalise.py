@@ -41,7 +41,7 @@ from emostress_ros.person.adaptation import (
 )
 from emostress_ros.training.datasets.empatica import read_e4
 from emostress_ros.training.datasets.wearable_stress import REST_S, Segment, label_windows
-from emostress_ros.training.physiology_data import play
+from emostress_ros.training.physiology.data import play
 
 _BAG_TYPE = "emostress_ros/msg/PhysiologySamples"
 _COLUMNS = ("start_s", "end_s", "stress")

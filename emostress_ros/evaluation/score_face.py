@@ -9,7 +9,7 @@ from emostress_ros.errors import DatasetError
 from emostress_ros.inference import ModelCard
 from emostress_ros.modalities.face import FaceConfig
 from emostress_ros.training.datasets import fer2013
-from emostress_ros.training.face_evaluate import DATASETS, evaluate
+from emostress_ros.training.face.evaluate import DATASETS, evaluate
 
 
 def score(

@@ -32,7 +32,7 @@ from emostress_ros.training.datasets.wearable_stress import (
     label_windows,
     seconds_since_start,
 )
-from emostress_ros.training.physiology_data import play
+from emostress_ros.training.physiology.data import play
 
 LABELS = ("calm", "stressed")
 BASELINES = ("rest", "none")

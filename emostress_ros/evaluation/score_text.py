@@ -13,8 +13,8 @@ from emostress_ros.training.datasets.dreaddit import load_dreaddit
 from emostress_ros.training.datasets.goemotions import load_goemotions
 from emostress_ros.training.datasets.labelled_text import LabelledTexts
 from emostress_ros.training.datasets.meld import load_meld
-from emostress_ros.training.text_data import HELD_OUT, dreaddit_parts
-from emostress_ros.training.text_scores import SCORERS, encode_texts, slices_of
+from emostress_ros.training.text.data import HELD_OUT, dreaddit_parts
+from emostress_ros.training.text.scores import SCORERS, encode_texts, slices_of
 
 LOADERS: dict[str, Callable[..., LabelledTexts]] = {
     "goemotions": load_goemotions,

@@ -24,17 +24,17 @@ from emostress_ros.person.adaptation import (
     adapt_rest,
     logits_of,
 )
-from emostress_ros.training.physiology_boost import BlendSettings
-from emostress_ros.training.physiology_data import SubjectFeatures
-from emostress_ros.training.physiology_fit import Array, scaled_by, sigmoid, subject_folds
-from emostress_ros.training.physiology_judge import (
+from emostress_ros.training.physiology.boost import BlendSettings
+from emostress_ros.training.physiology.data import SubjectFeatures
+from emostress_ros.training.physiology.fit import Array, scaled_by, sigmoid, subject_folds
+from emostress_ros.training.physiology.judge import (
     FOLDS,
     calibrate,
     judge_unseen,
     population_at_rest,
 )
-from emostress_ros.training.physiology_table import TRAIN_EVERY_S
-from emostress_ros.training.physiology_variants import Variant, windows
+from emostress_ros.training.physiology.table import TRAIN_EVERY_S
+from emostress_ros.training.physiology.variants import Variant, windows
 
 COUNTS = (0, 1, 5, 20)
 """Windows of the person that are given; 0: the model as it was."""

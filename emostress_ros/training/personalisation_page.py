@@ -11,8 +11,8 @@ from emostress_ros.modalities.physiology import PhysiologyConfig
 from emostress_ros.person.adaptation import REST_SHARE, Prior
 from emostress_ros.training.datasets import stress_predict, wesad
 from emostress_ros.training.personalisation import COUNTS, WAYS, Gain, gains, unseen_answers
-from emostress_ros.training.physiology_data import all_features
-from emostress_ros.training.physiology_variants import RECIPE, VARIANTS, blend_settings
+from emostress_ros.training.physiology.data import all_features
+from emostress_ros.training.physiology.variants import RECIPE, VARIANTS, blend_settings
 from emostress_ros.training.study_pages import table
 
 NAME = "personalisation"

@@ -14,7 +14,7 @@ import pytest
 from emostress_ros.cli.main import main
 from emostress_ros.metrics import Score, score_predictions
 
-NAME = "emostress_ros.training.voice_protocol"
+NAME = "emostress_ros.training.voice.protocol"
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_the_node_s_pipeline_speaks_with_the_person_s_model(
 
 def _loss(pipeline: PhysiologyPipeline, recording: Path, segments: list) -> float:
     """Log-loss of what a pipeline says of a recording's labelled windows."""
-    from emostress_ros.training.physiology_data import play
+    from emostress_ros.training.physiology.data import play
 
     whole, losses = read_e4(recording), []
     for view in play(pipeline, whole):

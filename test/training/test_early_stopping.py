@@ -68,9 +68,9 @@ def test_classes_are_weighed_by_their_rarity(power: float) -> None:
 
 def test_a_face_training_stops_early_and_resumes_no_further(tmp_path: Path) -> None:
     from emostress_ros.training.datasets.fer2013 import Fer2013
-    from emostress_ros.training.face import parser
-    from emostress_ros.training.face_data import prepare
-    from emostress_ros.training.face_fit import Trainer, load_net
+    from emostress_ros.training.face.data import prepare
+    from emostress_ros.training.face.fit import Trainer, load_net
+    from emostress_ros.training.face.train import parser
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (140, 48, 48), dtype=np.uint8)

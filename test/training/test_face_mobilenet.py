@@ -11,16 +11,18 @@ from torch.nn import functional  # noqa: E402
 
 from emostress_ros.errors import DatasetError, ModelNotFoundError, ParameterError  # noqa: E402
 from emostress_ros.inference import ModelCard, Session  # noqa: E402
-from emostress_ros.training import common, face, face_nets  # noqa: E402
-from emostress_ros.training.face_fit import load_average, load_net  # noqa: E402
-from emostress_ros.training.face_mobilenet import (  # noqa: E402
+from emostress_ros.training import common  # noqa: E402
+from emostress_ros.training.face import nets as face_nets  # noqa: E402
+from emostress_ros.training.face import train as face  # noqa: E402
+from emostress_ros.training.face.fit import load_average, load_net  # noqa: E402
+from emostress_ros.training.face.mobilenet import (  # noqa: E402
     BLOCKS,
     MobileNetV1,
     load_pretrained,
     read_weights,
     unit_weights,
 )
-from emostress_ros.training.face_prune import prune  # noqa: E402
+from emostress_ros.training.face.prune import prune  # noqa: E402
 from emostress_ros.training.half_storage import fold_norms, round_weights  # noqa: E402
 
 

@@ -7,9 +7,9 @@ pytest.importorskip("torch")
 
 from emostress_ros.cli.main import main
 from emostress_ros.errors import ParameterError
-from emostress_ros.training import face_study
 from emostress_ros.training.datasets import fer2013
-from emostress_ros.training.face_data import prepare
+from emostress_ros.training.face import study as face_study
+from emostress_ros.training.face.data import prepare
 from emostress_ros.training.study import StudyOptions
 
 

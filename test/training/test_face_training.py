@@ -7,11 +7,13 @@ torch = pytest.importorskip("torch")
 from emostress_ros.errors import DatasetError, ModelNotFoundError  # noqa: E402
 from emostress_ros.evaluation.score_face import score  # noqa: E402
 from emostress_ros.inference import ModelCard  # noqa: E402
-from emostress_ros.training import common, face, face_nets  # noqa: E402
+from emostress_ros.training import common  # noqa: E402
 from emostress_ros.training.datasets.fer2013 import LABELS  # noqa: E402
-from emostress_ros.training.face_augment import Augmentation, augment, mixup  # noqa: E402
-from emostress_ros.training.face_data import prepare  # noqa: E402
-from emostress_ros.training.face_fit import soft_cross_entropy  # noqa: E402
+from emostress_ros.training.face import nets as face_nets  # noqa: E402
+from emostress_ros.training.face import train as face  # noqa: E402
+from emostress_ros.training.face.augment import Augmentation, augment, mixup  # noqa: E402
+from emostress_ros.training.face.data import prepare  # noqa: E402
+from emostress_ros.training.face.fit import soft_cross_entropy  # noqa: E402
 
 
 def arguments(path, tmp_path, *more):

@@ -5,7 +5,7 @@ import pytest
 
 from emostress_ros.affect import MODALITIES
 from emostress_ros.training.datasets.empatica import E4Recording, E4Signal
-from emostress_ros.training.fusion_spoil import (
+from emostress_ros.training.fusion.spoil import (
     FACE_KINDS,
     PHYSIOLOGY_KINDS,
     TEXT_KINDS,
@@ -15,7 +15,7 @@ from emostress_ros.training.fusion_spoil import (
     spoil_speech,
     spoil_text,
 )
-from emostress_ros.training.fusion_tables import Table, nothing
+from emostress_ros.training.fusion.tables import Table, nothing
 
 torch = pytest.importorskip("torch")
 
@@ -56,7 +56,7 @@ def table(name: str, people: int = 20, each: int = 21) -> Table:
 
 @pytest.fixture(scope="module")
 def joined():
-    from emostress_ros.training.fusion_pairs import joined_text
+    from emostress_ros.training.fusion.pairs import joined_text
 
     return joined_text({name: table(name) for name in WIDTHS})
 
@@ -70,7 +70,7 @@ def test_a_table_outlives_its_file(tmp_path):
 
 
 def test_nobody_is_on_both_sides_of_a_fold(joined):
-    from emostress_ros.training.fusion_evaluate import FOLDS, fold_tables
+    from emostress_ros.training.fusion.evaluate import FOLDS, fold_tables
 
     judged = {name: 0 for name in joined}
     for fold in range(FOLDS):
@@ -82,7 +82,7 @@ def test_nobody_is_on_both_sides_of_a_fold(joined):
 
 
 def test_paired_people_share_the_label(joined):
-    from emostress_ros.training.fusion_trials import trial_moments
+    from emostress_ros.training.fusion.trials import trial_moments
 
     emotion, stress = trial_moments(joined, np.random.default_rng(0), draws=2)
     for m in (0, 1, 3):
@@ -94,7 +94,7 @@ def test_paired_people_share_the_label(joined):
 
 
 def test_old_evidence_of_the_training_may_belong_to_another_state(joined):
-    from emostress_ros.training.fusion_pairs import Pairs, layout_of
+    from emostress_ros.training.fusion.pairs import Pairs, layout_of
 
     drawn = Pairs(joined, layout_of(joined)).draw(4000, np.random.default_rng(0))
     of_emotion = drawn.emotion >= 0
@@ -108,12 +108,12 @@ def test_old_evidence_of_the_training_may_belong_to_another_state(joined):
 @pytest.mark.parametrize("strategy", ["early", "hybrid", "attention"])
 def test_a_short_training_learns_to_fuse_and_exports_what_it_learned(joined, tmp_path, strategy):
     from emostress_ros.training.common import CsvLog
-    from emostress_ros.training.fusion_evaluate import Answers, fold_tables, judge, predictor
-    from emostress_ros.training.fusion_export import export
-    from emostress_ros.training.fusion_fit import FitOptions, fit
-    from emostress_ros.training.fusion_nets import DeployedFusion
-    from emostress_ros.training.fusion_pairs import Pairs, layout_of
-    from emostress_ros.training.fusion_trials import trial_moments
+    from emostress_ros.training.fusion.evaluate import Answers, fold_tables, judge, predictor
+    from emostress_ros.training.fusion.export import export
+    from emostress_ros.training.fusion.fit import FitOptions, fit
+    from emostress_ros.training.fusion.nets import DeployedFusion
+    from emostress_ros.training.fusion.pairs import Pairs, layout_of
+    from emostress_ros.training.fusion.trials import trial_moments
 
     layout = layout_of(joined)
     train, test = fold_tables(joined, 0)
@@ -172,7 +172,7 @@ def test_a_spoilt_recording_keeps_its_signals_and_stamps(kind):
 
 
 def test_smoothing_is_measured_in_changes_and_delay(joined):
-    from emostress_ros.training.fusion_stream import SMOOTHING_S, lines, study
+    from emostress_ros.training.fusion.stream import SMOOTHING_S, lines, study
 
     rows = study("fusion_late", joined, seed=0, length_s=60.0)
     assert [row["smoothing_s"] for row in rows] == list(SMOOTHING_S)
@@ -197,9 +197,9 @@ class TinyFace(torch.nn.Module):
 
 def test_the_third_stage_trains_a_face_network_through_the_fusion(joined, tmp_path):
     from emostress_ros.training.common import CsvLog
-    from emostress_ros.training.fusion_fit import FitOptions, fit
-    from emostress_ros.training.fusion_pairs import Pairs, layout_of
-    from emostress_ros.training.fusion_tune import TuneOptions, face_rows, tune
+    from emostress_ros.training.fusion.fit import FitOptions, fit
+    from emostress_ros.training.fusion.pairs import Pairs, layout_of
+    from emostress_ros.training.fusion.tune import TuneOptions, face_rows, tune
 
     torch.manual_seed(0)
     faces = table("face", people=140, each=1)

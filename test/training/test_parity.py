@@ -13,10 +13,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emostress_ros.inference import Session  # noqa: E402
-from emostress_ros.training import face_export, face_nets  # noqa: E402
-from emostress_ros.training.text_calibrate import sigmoid, softmax  # noqa: E402
-from emostress_ros.training.text_encoder import Bert, BertShape  # noqa: E402
-from emostress_ros.training.text_export import (  # noqa: E402
+from emostress_ros.training.face import export as face_export  # noqa: E402
+from emostress_ros.training.face import nets as face_nets  # noqa: E402
+from emostress_ros.training.text.calibrate import sigmoid, softmax  # noqa: E402
+from emostress_ros.training.text.encoder import Bert, BertShape  # noqa: E402
+from emostress_ros.training.text.export import (  # noqa: E402
     Graph,
     Linear,
     add_bert,

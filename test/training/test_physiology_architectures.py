@@ -10,7 +10,7 @@ import pytest
 from emostress_ros.errors import DatasetError
 from emostress_ros.training.datasets.empatica import E4Recording, E4Signal
 from emostress_ros.training.datasets.splits import RANDOM, Split, random_split
-from emostress_ros.training.physiology_raw import (
+from emostress_ros.training.physiology.raw import (
     SENSOR_SLICES,
     WIDTH,
     RawRecording,
@@ -21,12 +21,12 @@ from emostress_ros.training.physiology_raw import (
 pytest.importorskip("sklearn", reason="needs the extra [train]")
 pytest.importorskip("torch", reason="needs the extra [train]")
 
-from emostress_ros.training.physiology_architectures import ARCHITECTURES, Task
-from emostress_ros.training.physiology_bench import score_stress
-from emostress_ros.training.physiology_boost import BlendSettings
-from emostress_ros.training.physiology_perceptron import PerceptronSettings
-from emostress_ros.training.physiology_table import Table, inner_split
-from emostress_ros.training.physiology_variants import Variant
+from emostress_ros.training.physiology.architectures import ARCHITECTURES, Task
+from emostress_ros.training.physiology.bench import score_stress
+from emostress_ros.training.physiology.boost import BlendSettings
+from emostress_ros.training.physiology.perceptron import PerceptronSettings
+from emostress_ros.training.physiology.table import Table, inner_split
+from emostress_ros.training.physiology.variants import Variant
 
 PEOPLE = [f"wesad/S{k}" for k in range(4)] + [f"stress_predict/S{k}" for k in range(4)]
 EACH = 24

@@ -12,12 +12,11 @@ import pytest
 from emostress_ros.errors import ParameterError
 from emostress_ros.modalities.physiology.features import NAMES
 from emostress_ros.training.datasets.wearable_stress import Segment, Subject
-from emostress_ros.training.physiology_data import VIEW_NAMES, SubjectFeatures
-from emostress_ros.training.physiology_variants import VARIANTS, WEARABLES, blend_settings
+from emostress_ros.training.physiology.data import VIEW_NAMES, SubjectFeatures
+from emostress_ros.training.physiology.variants import VARIANTS, WEARABLES, blend_settings
 
 pytest.importorskip("sklearn", reason="needs the extra [train]")
 
-from emostress_ros.training import physiology_judge, physiology_study
 from emostress_ros.training.personalisation import (
     CALIBRATION,
     RESTING,
@@ -26,10 +25,12 @@ from emostress_ros.training.personalisation import (
     unseen_answers,
 )
 from emostress_ros.training.personalisation_page import write
-from emostress_ros.training.physiology import train_other
-from emostress_ros.training.physiology_boost import LINE
-from emostress_ros.training.physiology_judge import judge_across, judge_unseen
-from emostress_ros.training.physiology_protocol import score
+from emostress_ros.training.physiology import judge as physiology_judge
+from emostress_ros.training.physiology import study as physiology_study
+from emostress_ros.training.physiology.boost import LINE
+from emostress_ros.training.physiology.judge import judge_across, judge_unseen
+from emostress_ros.training.physiology.protocol import score
+from emostress_ros.training.physiology.train import train_other
 from emostress_ros.training.study import StudyOptions
 
 REST = VARIANTS[0]

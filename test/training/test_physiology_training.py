@@ -9,7 +9,7 @@ import pytest
 
 from emostress_ros.errors import DatasetError
 from emostress_ros.inference import ModelCard
-from emostress_ros.training.physiology_fit import (
+from emostress_ros.training.physiology.fit import (
     Windows,
     fit_logistic,
     fit_temperature,
@@ -87,9 +87,9 @@ def test_calibration_makes_overconfident_logits_honest() -> None:
 @pytest.mark.parametrize("parts", [("line",), ("trees",), ("line", "trees", "perceptrons")])
 def test_the_export_says_what_was_fitted(tmp_path: Path, parts: tuple[str, ...]) -> None:
     pytest.importorskip("sklearn", reason="needs the extra [train]")
-    from emostress_ros.training.physiology_boost import BlendSettings, fit_blend
-    from emostress_ros.training.physiology_export import export_blend
-    from emostress_ros.training.physiology_perceptron import PerceptronSettings
+    from emostress_ros.training.physiology.boost import BlendSettings, fit_blend
+    from emostress_ros.training.physiology.export import export_blend
+    from emostress_ros.training.physiology.perceptron import PerceptronSettings
 
     training = people()
     past = np.arange(8) > 5

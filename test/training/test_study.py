@@ -143,7 +143,7 @@ def test_curves_of_folds_are_averaged() -> None:
 def test_the_command_writes_what_the_modality_found(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    module = pytest.importorskip("emostress_ros.training.voice_study")
+    module = pytest.importorskip("emostress_ros.training.voice.study")
     asked: list[StudyOptions] = []
     monkeypatch.setattr(module, "study", lambda options: asked.append(options) or study)
     words = ["study", "voice", "--data", str(tmp_path), "--quick", "--models", "a, b", "--seed",

@@ -16,7 +16,7 @@ from emostress_ros.training.datasets.goemotions import (
 )
 from emostress_ros.training.datasets.labelled_text import EKMAN_LABELS
 from emostress_ros.training.datasets.meld import load_meld
-from emostress_ros.training.text_data import group_folds, length_buckets
+from emostress_ros.training.text.data import group_folds, length_buckets
 
 
 def _write(path: Path, text: str, encoding: str = "utf-8") -> None:

@@ -13,10 +13,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emostress_ros.errors import DatasetError  # noqa: E402
-from emostress_ros.training import text_finetune as finetuning  # noqa: E402
 from emostress_ros.training.datasets.labelled_text import Row, assemble  # noqa: E402
-from emostress_ros.training.text_data import Corpora  # noqa: E402
-from emostress_ros.training.text_encoder import Bert, BertShape  # noqa: E402
+from emostress_ros.training.text import finetune as finetuning  # noqa: E402
+from emostress_ros.training.text.data import Corpora  # noqa: E402
+from emostress_ros.training.text.encoder import Bert, BertShape  # noqa: E402
 
 SHAPE = BertShape(vocabulary=30, positions=12, width=64, inner=32, layers=1, heads=2)
 OPTIONS = finetuning.FinetuneOptions(

@@ -20,13 +20,15 @@ pytest.importorskip("sklearn")
 onnx = pytest.importorskip("onnx")
 
 from emostress_ros.evaluation.score_text import score as score_shipped  # noqa: E402
-from emostress_ros.training import text, text_protocol, text_refine  # noqa: E402
 from emostress_ros.training.datasets.splits import Split  # noqa: E402
 from emostress_ros.training.study import StudyOptions, write  # noqa: E402
-from emostress_ros.training.text_pretrained import transformers_encoder  # noqa: E402
-from emostress_ros.training.text_prune import adjust_head, kept_pieces, prune_graph  # noqa: E402
-from emostress_ros.training.text_study import study  # noqa: E402
-from emostress_ros.training.text_tasks import load_task  # noqa: E402
+from emostress_ros.training.text import protocol as text_protocol  # noqa: E402
+from emostress_ros.training.text import refine as text_refine  # noqa: E402
+from emostress_ros.training.text import train as text  # noqa: E402
+from emostress_ros.training.text.pretrained import transformers_encoder  # noqa: E402
+from emostress_ros.training.text.prune import adjust_head, kept_pieces, prune_graph  # noqa: E402
+from emostress_ros.training.text.study import study  # noqa: E402
+from emostress_ros.training.text.tasks import load_task  # noqa: E402
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_folds_of_the_fine_tuned_encoder_are_kept_and_read_back(
     work = tmp_path / "work"
     found = text_protocol.score("dreaddit", data / "dreaddit", protocol="folds", work=work)
     assert found.n == 40 and found.extra["persons"] == 40 and found.extra["groups"] == "posts"
-    monkeypatch.setattr("emostress_ros.training.text_finetune.train", None)  # nothing is trained
+    monkeypatch.setattr("emostress_ros.training.text.finetune.train", None)  # nothing is trained
     again = text_protocol.score("dreaddit", data / "dreaddit", protocol="folds", work=work)
     np.testing.assert_array_equal(again.confusion, found.confusion)
 

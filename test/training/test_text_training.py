@@ -9,7 +9,7 @@ import pytest
 
 from emostress_ros.inference.session import Session
 from emostress_ros.training.datasets.labelled_text import LabelledTexts, Row, assemble
-from emostress_ros.training.text_calibrate import (
+from emostress_ros.training.text.calibrate import (
     decide,
     fit_platt,
     fit_temperature,
@@ -21,11 +21,11 @@ from emostress_ros.training.text_calibrate import (
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from emostress_ros.training import text_finetune as finetuning  # noqa: E402
-from emostress_ros.training.text_card import ENCODER  # noqa: E402
-from emostress_ros.training.text_data import Corpora  # noqa: E402
-from emostress_ros.training.text_encoder import Bert, BertShape, bert_from_onnx  # noqa: E402
-from emostress_ros.training.text_export import (  # noqa: E402
+from emostress_ros.training.text import finetune as finetuning  # noqa: E402
+from emostress_ros.training.text.card import ENCODER  # noqa: E402
+from emostress_ros.training.text.data import Corpora  # noqa: E402
+from emostress_ros.training.text.encoder import Bert, BertShape, bert_from_onnx  # noqa: E402
+from emostress_ros.training.text.export import (  # noqa: E402
     Graph,
     Linear,
     add_bert,
@@ -33,8 +33,8 @@ from emostress_ros.training.text_export import (  # noqa: E402
     quantise_columns,
     save,
 )
-from emostress_ros.training.text_heads import HeadOptions, head_logits, train_heads  # noqa: E402
-from emostress_ros.training.text_pretrained import package_path  # noqa: E402
+from emostress_ros.training.text.heads import HeadOptions, head_logits, train_heads  # noqa: E402
+from emostress_ros.training.text.pretrained import package_path  # noqa: E402
 
 TINY = BertShape(vocabulary=90, positions=24, width=64, inner=96, layers=2, heads=2)
 

@@ -18,9 +18,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("onnx")
 
-from emostress_ros.training import text  # noqa: E402
-from emostress_ros.training.text_export import Graph, add_bert, save  # noqa: E402
-from emostress_ros.training.text_transformers import load_encoder, write_tokenizer  # noqa: E402
+from emostress_ros.training.text import train as text  # noqa: E402
+from emostress_ros.training.text.export import Graph, add_bert, save  # noqa: E402
+from emostress_ros.training.text.transformers import load_encoder, write_tokenizer  # noqa: E402
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta"])

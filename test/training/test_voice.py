@@ -14,17 +14,17 @@ from emostress_ros.inference.session import Session  # noqa: E402
 from emostress_ros.modalities.voice.log_mel import LogMelStream  # noqa: E402
 from emostress_ros.modalities.voice.pitch import PitchStream  # noqa: E402
 from emostress_ros.training.datasets import ravdess  # noqa: E402
-from emostress_ros.training.voice import fit_temperature, soften  # noqa: E402
-from emostress_ros.training.voice_data import VARIANTS, make_variant, variant_of  # noqa: E402
-from emostress_ros.training.voice_export import PARITY, DeployedVoiceNet, export  # noqa: E402
-from emostress_ros.training.voice_fit import FitOptions, Lessons, fit, predict  # noqa: E402
-from emostress_ros.training.voice_lower import acoustic_of, start_encoder  # noqa: E402
-from emostress_ros.training.voice_net import (  # noqa: E402
+from emostress_ros.training.voice.data import VARIANTS, make_variant, variant_of  # noqa: E402
+from emostress_ros.training.voice.export import PARITY, DeployedVoiceNet, export  # noqa: E402
+from emostress_ros.training.voice.fit import FitOptions, Lessons, fit, predict  # noqa: E402
+from emostress_ros.training.voice.lower import acoustic_of, start_encoder  # noqa: E402
+from emostress_ros.training.voice.net import (  # noqa: E402
     ACOUSTIC,
     HEARD,
     VoiceNet,
     acoustic_statistics,
 )
+from emostress_ros.training.voice.train import fit_temperature, soften  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emostress_ros.modalities.voice.pitch import PitchStream
-from emostress_ros.training.voice_augment import (
+from emostress_ros.training.voice.augment import (
     add_noise,
     augment,
     change_rate,

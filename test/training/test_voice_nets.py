@@ -14,19 +14,19 @@ from emostress_ros.errors import ModelNotFoundError  # noqa: E402
 from emostress_ros.modalities.voice.log_mel import LogMelStream  # noqa: E402
 from emostress_ros.modalities.voice.pitch import PitchStream  # noqa: E402
 from emostress_ros.training.datasets.speech_clips import SpeechClip  # noqa: E402
-from emostress_ros.training.voice_frames import (  # noqa: E402
+from emostress_ros.training.voice.frames import (  # noqa: E402
     LONGEST,
     WIDTH,
     FrameBank,
     frame_bank,
     frames_of,
 )
-from emostress_ros.training.voice_nets import (  # noqa: E402
+from emostress_ros.training.voice.nets import (  # noqa: E402
     ARCHITECTURES,
     architecture,
     parameter_count,
 )
-from emostress_ros.training.voice_nets_fit import NetOptions, fit_net, predict_net  # noqa: E402
+from emostress_ros.training.voice.nets_fit import NetOptions, fit_net, predict_net  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -15,10 +15,10 @@ from emostress_ros.inference.card import ModelCard  # noqa: E402
 from emostress_ros.metrics import score_predictions  # noqa: E402
 from emostress_ros.training.datasets import ravdess  # noqa: E402
 from emostress_ros.training.datasets.speech_clips import SpeechClip  # noqa: E402
-from emostress_ros.training.voice_card import update_figures  # noqa: E402
-from emostress_ros.training.voice_fit import FitOptions  # noqa: E402
-from emostress_ros.training.voice_net import ACOUSTIC, HEARD, VoiceNet  # noqa: E402
-from emostress_ros.training.voice_runs import (  # noqa: E402
+from emostress_ros.training.voice.card import update_figures  # noqa: E402
+from emostress_ros.training.voice.fit import FitOptions  # noqa: E402
+from emostress_ros.training.voice.net import ACOUSTIC, HEARD, VoiceNet  # noqa: E402
+from emostress_ros.training.voice.runs import (  # noqa: E402
     FINAL,
     FOLD_RUNS,
     RANDOM_RUNS,

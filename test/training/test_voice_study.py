@@ -16,9 +16,9 @@ from emostress_ros.errors import DatasetError, ParameterError  # noqa: E402
 from emostress_ros.inference.card import ModelCard  # noqa: E402
 from emostress_ros.training.datasets import ravdess, tess  # noqa: E402
 from emostress_ros.training.study import StudyOptions  # noqa: E402
-from emostress_ros.training.voice_lessons import LITERATURE, lessons_of  # noqa: E402
-from emostress_ros.training.voice_protocol import folder_of_both, score  # noqa: E402
-from emostress_ros.training.voice_study import FULL, MODELS, QUICK, study, task_of  # noqa: E402
+from emostress_ros.training.voice.lessons import LITERATURE, lessons_of  # noqa: E402
+from emostress_ros.training.voice.protocol import folder_of_both, score  # noqa: E402
+from emostress_ros.training.voice.study import FULL, MODELS, QUICK, study, task_of  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Training of the face model: data, networks, fitting, export, study."""

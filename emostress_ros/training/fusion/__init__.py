@@ -1,0 +1,1 @@
+"""Training of the fusion: pairs, spoiled senses, strategies, export, figures."""

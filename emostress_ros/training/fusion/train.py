@@ -1,0 +1,184 @@
+"""``emostress train fusion``: learn to fuse, judge on people never seen, export, write the study.
+
+Stage 1 runs the shipped encoders over held-out items, clean and spoilt, and keeps what they say.
+Stage 2 trains every strategy over those frozen encoders: five folds by person for the figures, all
+people for the weights.  Stage 3 (``--finetune``) trains a face network through the fusion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from emostress_ros.fusion.evidence import Layout
+from emostress_ros.training.common import CsvLog
+from emostress_ros.training.fusion.encode import describe, tables
+from emostress_ros.training.fusion.evaluate import (
+    FOLDS,
+    Answers,
+    alone,
+    fold_tables,
+    judge,
+    late_predictor,
+    predictor,
+)
+from emostress_ros.training.fusion.export import export, latency_us, write_card
+from emostress_ros.training.fusion.figures import checks, figures_of
+from emostress_ros.training.fusion.fit import FitOptions, fit
+from emostress_ros.training.fusion.nets import NETS, DeployedFusion
+from emostress_ros.training.fusion.pairs import Pairs, joined_text, layout_of
+from emostress_ros.training.fusion.report import card_figures, reliability, stress_speakers, write
+from emostress_ros.training.fusion.stream import study
+from emostress_ros.training.fusion.tables import Table
+from emostress_ros.training.fusion.trials import trial_moments
+
+logger = logging.getLogger("emostress.train.fusion")
+SHIPPED = "attention"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    torch.set_num_threads(1)
+    options = _parser().parse_args(argv)
+    made = tables(options.data, options.cache, options.seed, progress=not options.no_progress)
+    for line in describe(made):
+        logger.info("%s", line)
+    joined, layout = joined_text(made), layout_of(made)
+    if options.finetune:
+        from emostress_ros.training.fusion.tune import finetune
+
+        return finetune(options, joined, layout)
+    fitting = FitOptions(steps=options.steps, seed=options.seed)
+    emotion, stress, held = cross_validate(joined, layout, fitting, options)
+    results: dict[str, Any] = {
+        "emotion": {"table": figures_of(emotion, "emotion"),
+                    "checks": checks(emotion, "emotion", SHIPPED)},
+        "stress": {"table": figures_of(stress, "stress"),
+                   "checks": checks(stress, "stress", SHIPPED)},
+        "time": in_time(held, joined, layout, options),
+    }  # fmt: skip
+    models = {name: _train(name, joined, layout, fitting, results, options) for name in NETS}
+    results["speakers"] = stress_speakers(models[SHIPPED], joined, layout)
+    print(write(results, options, describe(made), options.study))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="emostress train fusion", description=__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, required=True,
+        help="folder with face/, voice/, physiology/ and text/ in the sets' layouts")  # fmt: skip
+    add("--cache", type=Path, default=Path.home() / ".cache/emostress/fusion")
+    add("--out", type=Path, default=Path("models"), help="folder of the models")
+    add("--study", type=Path, default=Path("docs/studies"), help="folder of the page")
+    add("--steps", type=int, default=500, help="steps of each training")
+    add("--draws", type=int, default=1, help="pairings of each voice clip that is judged")
+    add("--seed", type=int, default=0)
+    add(
+        "--finetune", type=Path, metavar="CHECKPOINT",
+        help="stage 3: train this face network (of `emostress train face`) through the fusion",
+    )  # fmt: skip
+    add("--no-progress", action="store_true")
+    return parser
+
+
+def cross_validate(
+    joined: Mapping[str, Table], layout: Layout, fitting: FitOptions, options: argparse.Namespace
+) -> tuple[Answers, Answers, torch.nn.Module]:
+    """Return what every strategy says of people that it never saw, about emotion and stress.
+
+    The third is the last fold's network of the shipped strategy.
+    """
+    emotion, stress = Answers(), Answers()
+    last: torch.nn.Module = torch.nn.Identity()
+    for fold in range(FOLDS):
+        train, test = fold_tables(joined, fold, options.seed)
+        learned, held = Pairs(train, layout), Pairs(test, layout)
+        felt, tense = trial_moments(
+            test, np.random.default_rng((options.seed, fold)), options.draws
+        )
+        emotion.truth.append(felt.emotion)
+        emotion.person.append(felt.person)
+        stress.truth.append(tense.stressed)
+        stress.person.append(tense.person)
+        both = (felt, emotion), (tense, stress)
+        alone(held, *both)
+        judge("late", late_predictor(), held, *both)
+        for name in NETS:
+            net = fit(name, learned, replace(fitting, seed=fitting.seed + fold))
+            judge(name, predictor(net), held, *both)
+            logger.info("fold %d of %d: %s", fold + 1, FOLDS, name)
+            last = net if name == SHIPPED else last
+    return emotion, stress, last
+
+
+def in_time(
+    net: torch.nn.Module,
+    joined: Mapping[str, Table],
+    layout: Layout,
+    options: argparse.Namespace,
+) -> list[dict[str, Any]]:
+    """Return how the states of the last fold's people behave in time; see ``fusion_stream``."""
+    folder = options.cache / "fold" / f"fusion_{SHIPPED}"
+    pairs = Pairs(joined, layout)
+    export(DeployedFusion(net), folder / "model.onnx", pairs, pairs.draw(8, seeded(options)))
+    nothing: dict[str, Any] = {
+        "reliability": {}, "calibration": {}, "training": {}, "measured": {}
+    }  # fmt: skip
+    write_card(folder, SHIPPED, joined, layout, [], nothing)
+    return study(str(folder), fold_tables(joined, FOLDS - 1, options.seed)[1], options.seed)
+
+
+def seeded(options: argparse.Namespace) -> np.random.Generator:
+    """Return a generator of the command's seed."""
+    return np.random.default_rng(options.seed)
+
+
+def _train(
+    name: str,
+    joined: Mapping[str, Table],
+    layout: Layout,
+    fitting: FitOptions,
+    results: Mapping[str, Any],
+    options: argparse.Namespace,
+) -> torch.nn.Module:
+    """Train a strategy on everybody, and write its folder."""
+    pairs = Pairs(joined, layout)
+    folder = options.out / f"fusion_{name}"
+    log = CsvLog(folder / "training.csv")
+    net = fit(name, pairs, fitting, log, lambda text: logger.info("%s", text))
+    file = folder / "model.onnx"
+    moments = pairs.draw(64, seeded(options))
+    parity = export(DeployedFusion(net), file, pairs, moments)
+    facts = {
+        "reliability": reliability(results, name),
+        "calibration": {"method": "none of its own; learned by log-likelihood on held-out answers "
+                        "of the encoders, ECE among the figures"},
+        "training": {
+            "command": f"emostress train fusion --data DIR --steps {options.steps}",
+            "seed": options.seed,
+            "split": "figures: five folds, nobody on both sides on any side of the pairs; weights: "
+                     "everybody",
+            "loss": f"cross entropy + {fitting.consistency:g} x consistency + "
+                    f"{fitting.regularisation:g} x regularisation; see training.csv",
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "onnx_parity": float(f"{parity:.1e}"),
+        },
+        "measured": {"one person, four modalities, one thread, µs": latency_us(file, layout)},
+    }  # fmt: skip
+    figures = card_figures(results, name)
+    write_card(folder, name, joined, layout, figures, facts)
+    logger.info("wrote %s (%.0f kB)", file, file.stat().st_size / 1e3)
+    return net
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Training of the stress models: windows, features, networks, export, study."""

@@ -1,0 +1,1 @@
+"""Training of the text model: data, encoders, heads, fine-tuning, export, study."""

@@ -1,0 +1,1 @@
+"""Training of the voice model: data, networks, fitting, export, study."""

@@ -1,0 +1,174 @@
+"""``emostress train voice --arch NAME``: one network over frames, trained, calibrated, exported.
+
+A part of the set's people is held out: the epoch that serves them best is kept, training stops
+where they gain no more, and the temperature is theirs.  Their figure is therefore a validation
+figure, and the card says so; ``emostress study voice`` judges all networks without such a choice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from emostress_ros.inference.packaged import sha256_of
+from emostress_ros.metrics import Score, score_predictions, uar
+from emostress_ros.metrics.figures import confusion_matrix
+from emostress_ros.training.common import (
+    CsvLog,
+    plot_curves,
+    progress_bar,
+    save_checkpoint,
+)
+from emostress_ros.training.datasets import ravdess
+from emostress_ros.training.datasets.speech_sets import SETS, SpeechSet
+from emostress_ros.training.datasets.splits import Split, leave_out
+from emostress_ros.training.voice.card import LABEL_MAP, inputs_of, outputs_of, save_card
+from emostress_ros.training.voice.data import Float32Array
+from emostress_ros.training.voice.export import DeployedVoiceNet, export
+from emostress_ros.training.voice.frames import FrameBank, frame_bank
+from emostress_ros.training.voice.nets import ARCHITECTURES, FrameNet, architecture
+from emostress_ros.training.voice.nets_fit import NetOptions, fit_net, predict_net
+from emostress_ros.training.voice.train import circumplex_labels, fit_temperature, soften
+
+_INPUTS = ("log_mel", "prosody")
+_RECURRENT = ("lstm", "gru", "cnn_bilstm_attention")
+
+
+@dataclass(frozen=True)
+class _Best:
+    net: FrameNet
+    epoch: int
+    uar: float
+    rows: Float32Array
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns its exit status."""
+    torch.set_num_threads(1)
+    options = _parser().parse_args(argv)
+    chosen = SETS[options.dataset]
+    folder = options.data / options.dataset
+    clips = chosen.load(folder if folder.is_dir() else options.data, None)
+    names = [chosen.ravdess_of[clip.label] for clip in clips]
+    labels = np.array([ravdess.LABELS.index(name) for name in names], dtype=np.int64)
+    bank = frame_bank(clips, labels, options.cache, changed=options.variants, seed=options.seed,
+                      progress=not options.no_progress)  # fmt: skip
+    split = leave_out(bank.persons, _held(bank.persons, options.hold))
+    log = CsvLog(options.output / "training.csv")
+    best = _fit(bank, split, log, options)
+    temperature = fit_temperature(labels[split.test], best.rows)
+    score = score_predictions(ravdess.LABELS, labels[split.test], soften(best.rows, temperature),
+                              split.test_persons)  # fmt: skip
+    columns = {"loss": ["training_loss"], "UAR, people held out": ["uar"]}
+    plot_curves(log.read(), columns, f"voice: {options.arch}", options.output / "training.png")
+    save_checkpoint(options.output / "model.pt", {"net": best.net.state_dict()})
+    file = options.output / "model.onnx"
+    deployed = DeployedVoiceNet(best.net.eval(), circumplex_labels(), temperature)
+    parity = export(deployed, file, _INPUTS, batch="1" if options.arch in _RECURRENT else "N")
+    save_card(options.output, _card(options, chosen, best, score, temperature, parity,
+                                       len(set(bank.persons))))  # fmt: skip
+    print(
+        f"wrote {file} ({file.stat().st_size / 1e6:.2f} MB, parity {parity:.1e}): UAR "
+        f"{score.uar:.3f}, ECE {score.ece:.3f} on {score.extra['persons']} people held out"
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="emostress train voice --arch NAME", description=__doc__)
+    parser.add_argument("--arch", choices=list(ARCHITECTURES), required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the set's folder")
+    parser.add_argument("--dataset", choices=list(SETS), default="ravdess")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/emostress/voice")
+    parser.add_argument("--hold", type=float, default=0.2, help="share of the people held out")
+    parser.add_argument("--variants", type=int, default=4, help="augmented copies of a clip")
+    parser.add_argument("--share", type=float, default=1.0, help="part of the usual epochs")
+    parser.add_argument("--patience", type=int, default=12, help="epochs without a gain")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-progress", action="store_true")
+    return parser
+
+
+def _held(persons: Sequence[str], share: float) -> list[str]:
+    people = sorted(set(persons))
+    return people[len(people) - max(1, round(share * len(people))) :]
+
+
+def _fit(bank: FrameBank, split: Split, log: CsvLog, options: argparse.Namespace) -> _Best:
+    """Train until the people held out gain no more; returns what served them best."""
+    chosen = architecture(options.arch)
+    fitting = NetOptions(share=options.share, seed=options.seed)
+    truth, classes = bank.labels[split.test], len(ravdess.LABELS)
+    best: _Best | None = None
+    total = fitting.epochs(chosen)
+    with progress_bar(total, options.arch, enabled=not options.no_progress) as advance:
+        steps = fit_net(chosen, bank, split.train, classes, fitting)
+        for epoch, (loss, net) in enumerate(steps, start=1):
+            rows = predict_net(net, bank, split.test)
+            found = uar(confusion_matrix(truth, rows.argmax(axis=1), classes))
+            log.write({"epoch": epoch, "training_loss": loss, "uar": found})
+            advance(f"loss {loss:.2f}, UAR {found:.3f}")
+            if best is None or found > best.uar:
+                best = _Best(copy.deepcopy(net), epoch, found, rows)
+            elif epoch - best.epoch >= options.patience:
+                break
+    assert best is not None
+    return best
+
+
+def _card(
+    options: argparse.Namespace,
+    chosen: SpeechSet,
+    best: _Best,
+    score: Score,
+    temperature: float,
+    parity: float,
+    people: int,
+) -> dict[str, Any]:
+    chance = 1.0 / len(ravdess.LABELS)
+    command = (f"emostress train voice --arch {options.arch} --dataset {options.dataset} "
+               f"--data DATA/voice --seed {options.seed}")  # fmt: skip
+    interval = score.extra["ci95"].get("uar")
+    return {
+        "name": options.output.name,
+        "version": "1.0.0",
+        "modality": "voice",
+        "task": ["emotion"],
+        "file": "model.onnx",
+        "sha256": sha256_of(options.output / "model.onnx"),
+        "labels": list(ravdess.LABELS),
+        "label_map": LABEL_MAP,
+        "embedding_dim": int(best.net.classify.in_features),
+        "inputs": inputs_of(_INPUTS),
+        "outputs": outputs_of(int(best.net.classify.in_features)),
+        "calibration": {"method": "temperature", "temperature": round(temperature, 4),
+                        "fitted_on": "the people held out"},
+        "reliability": {"emotion": round(max(0.0, (score.uar - chance) / (1 - chance)), 4),
+                        "stress": None},
+        "threshold_unknown": 0.35,
+        "licence": f"research use: learned from {options.dataset} ({chosen.licence})",
+        "data": [{"name": options.dataset, "licence": chosen.licence,
+                  "persons": people, "use": "training and validation"}],
+        "training": {"command": command, "seed": options.seed, "epochs": best.epoch,
+                     "onnx_parity": float(f"{parity:.1e}")},
+        "figures": [{
+            "dataset": options.dataset,
+            "split": "validation: people not learned from, who chose the epoch and the temperature",
+            "n": score.n,
+            "persons": score.extra["persons"],
+            "metrics": {name: round(float(getattr(score, name)), 4)
+                        for name in ("accuracy", "uar", "macro_f1", "ece")},
+            **({"ci95": {"uar": [round(float(b), 4) for b in interval]}} if interval else {}),
+            "command": command,
+        }],
+        "limits": ["acted emotion of one set; the figure is that of a validation, so it flatters",
+                   "no recording here carries labels of stress: stress is not estimated"],
+    }  # fmt: skip

@@ -1,0 +1,209 @@
+"""``emostress study voice``: every voice network on RAVDESS and TESS, under both splits.
+
+All are judged on the same clips: RAVDESS's, and every fourth one of TESS.  People kept apart means
+five folds by actor for RAVDESS, and one speaker of TESS judged by what learned from the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from emostress_ros.metrics import Score, score_predictions, uar
+from emostress_ros.metrics.figures import confusion_matrix
+from emostress_ros.training.common import progress_bar
+from emostress_ros.training.datasets import ravdess
+from emostress_ros.training.datasets.speech_clips import SpeechClip
+from emostress_ros.training.datasets.speech_sets import SETS, SpeechSet
+from emostress_ros.training.datasets.splits import Split, person_folds, random_folds
+from emostress_ros.training.study import Entry, Shelf, Study, StudyOptions, mean_curves
+from emostress_ros.training.voice.data import Float32Array
+from emostress_ros.training.voice.frames import FrameBank, IntArray, frame_bank
+from emostress_ros.training.voice.lessons import lessons_of
+from emostress_ros.training.voice.nets import (
+    ARCHITECTURES,
+    FROZEN,
+    SHIPPED,
+    Architecture,
+    architecture,
+    parameter_count,
+)
+from emostress_ros.training.voice.nets_fit import NetOptions, fit_net, predict_net
+
+MODELS = (*ARCHITECTURES, FROZEN, SHIPPED)
+FOLDS = 5
+_TITLE = "Voice: networks on RAVDESS and TESS, people kept apart and at random"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large a study is.
+
+    Attributes:
+        strides: of each set every so manieth clip.
+        changed: augmented variants of a clip.
+        apart: folds by actor that are judged, of five.
+        random: random fifths that are judged, of five.
+        share: part of the networks' epochs.
+    """
+
+    strides: Mapping[str, int]
+    changed: int
+    apart: int
+    random: int
+    share: float
+
+
+FULL = Plan({"ravdess": 1, "tess": 4}, changed=4, apart=FOLDS, random=2, share=1.0)
+QUICK = Plan({"ravdess": 2, "tess": 16}, changed=1, apart=2, random=1, share=0.4)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A set of clips and how it is divided.
+
+    Attributes:
+        data: the set.
+        title: as it is written.
+        clips: N clips.
+        labels: (N,) class of each.
+        splits: kind to what is judged in turn.
+    """
+
+    data: SpeechSet
+    title: str
+    clips: Sequence[SpeechClip]
+    labels: IntArray
+    splits: Mapping[str, Sequence[Split]]
+
+    def score(self, rows: Float32Array, index: IntArray) -> Score:
+        """Score (n, K) probabilities of the clips of ``index``."""
+        persons = [self.clips[i].person for i in index]
+        return score_predictions(self.data.labels, self.labels[index], rows, persons)
+
+
+def study(options: StudyOptions) -> Study:
+    """Train and judge what was asked for.
+
+    Raises:
+        DatasetError: a set is missing or odd.
+        ParameterError: an unknown model.
+        ModelNotFoundError: the package with the start weights of the shipped network is missing.
+    """
+    torch.set_num_threads(1)
+    names = options.chosen(MODELS)
+    if options.quick and not options.models:
+        names = tuple(name for name in names if name in ARCHITECTURES)
+    plan = QUICK if options.quick else FULL
+    tasks = [task_of(name, options, plan) for name in plan.strides]
+    entries = []
+    for task in tasks:
+        for name in names:
+            entries += _entries(task, name, options, plan)
+    return Study("voice", _TITLE, options.command, options.seed, "uar", tuple(entries),
+                 lessons_of(entries, quick=options.quick))  # fmt: skip
+
+
+def task_of(name: str, options: StudyOptions, plan: Plan) -> Task:
+    """Return the clips of a set and both ways of dividing them."""
+    chosen = SETS[name]
+    clips = chosen.load(options.data / name, None)[:: plan.strides[name]]
+    labels = np.array([chosen.labels.index(clip.label) for clip in clips], dtype=np.int64)
+    persons = [clip.person for clip in clips]
+    people = len(set(persons))
+    folds = min(FOLDS, people)
+    kind = f"by actor ({min(plan.apart, folds)} of {folds} folds)" if people > 2 else "by speaker"
+    apart = person_folds(persons, folds, kind)[: plan.apart]
+    # In the order of RAVDESS's labels, so that the shipped network is judged on the same clips.
+    common = [ravdess.LABELS.index(chosen.ravdess_of[clip.label]) for clip in clips]
+    random = random_folds(persons, common, FOLDS, seed=0)[: plan.random]
+    title = {"ravdess": "RAVDESS", "tess": "TESS"}[name]
+    return Task(chosen, title, clips, labels,
+                {kind: apart, f"random ({plan.random} of {FOLDS} folds)": random})  # fmt: skip
+
+
+def _entries(task: Task, name: str, options: StudyOptions, plan: Plan) -> list[Entry]:
+    recipe: object = plan
+    if name in ARCHITECTURES:
+        judge = _net_judge(task, name, options, plan)
+        chosen = architecture(name)
+        recipe = (plan, chosen.epochs, chosen.rate, chosen.mixup)
+    else:
+        from emostress_ros.training.voice.study_shipped import shipped_judge
+
+        judge = shipped_judge(task, name, options)
+    shelf = Shelf("voice", options, recipe)
+    return [
+        shelf.entry(name, kind, lambda k=kind: judge(k), task.title)  # type: ignore[misc]
+        for kind in task.splits
+    ]
+
+
+def _net_judge(task: Task, name: str, options: StudyOptions, plan: Plan) -> Callable[[str], Entry]:
+    """Return what trains a network over frames under a kind of split."""
+    chosen = architecture(name)
+    fitting = NetOptions(share=plan.share, seed=options.seed)
+
+    def judge(kind: str) -> Entry:
+        bank = frame_bank(task.clips, task.labels, options.work, changed=plan.changed,
+                          seed=options.seed, progress=options.progress)  # fmt: skip
+        splits = task.splits[kind]
+        total = len(splits) * fitting.epochs(chosen)
+        title = f"{task.title} {kind}: {name}"
+        began = time.perf_counter()
+        with progress_bar(total, title, enabled=options.progress) as advance:
+            done = [_learn(task, bank, chosen, split, fitting, advance) for split in splits]
+        seconds = time.perf_counter() - began
+        size = parameter_count(chosen.build(len(task.data.labels)))
+        return entry(task, name, kind, [(split.test, rows) for split, (rows, _) in
+                     zip(splits, done, strict=True)], size, seconds,
+                     mean_curves([curve for _, curve in done]))  # fmt: skip
+
+    return judge
+
+
+def _learn(
+    task: Task,
+    bank: FrameBank,
+    chosen: Architecture,
+    split: Split,
+    fitting: NetOptions,
+    advance: Callable[[str], object],
+) -> tuple[Float32Array, dict[str, list[float]]]:
+    """Train under one split; returns (n, K) probabilities of its test clips and the curve."""
+    curve: dict[str, list[float]] = {"epoch": [], "training_loss": [], "uar": []}
+    classes = len(task.data.labels)
+    rows = np.empty((0, classes), dtype=np.float32)
+    for epoch, (loss, net) in enumerate(fit_net(chosen, bank, split.train, classes, fitting)):
+        rows = predict_net(net, bank, split.test)
+        truth = task.labels[split.test]
+        found = uar(confusion_matrix(truth, rows.argmax(axis=1), classes))
+        for column, value in zip(curve.values(), (epoch + 1.0, loss, found), strict=True):
+            column.append(value)
+        advance(f"loss {loss:.2f}, UAR {found:.3f}")
+    return rows, curve
+
+
+def entry(
+    task: Task,
+    name: str,
+    kind: str,
+    judged: Sequence[tuple[IntArray, Float32Array]],
+    size: int,
+    seconds: float,
+    curves: Mapping[str, list[float]],
+    note: str = "",
+) -> Entry:
+    """Return the entry of what was judged fold by fold, as (clips, probabilities)."""
+    index = np.concatenate([clips for clips, _ in judged])
+    score = task.score(np.concatenate([rows for _, rows in judged]), index)
+    apart = not kind.startswith("random")
+    if kind == "by speaker":
+        parts = [f"{task.clips[clips[0]].person.removeprefix('tess-')} "
+                 f"{100 * task.score(rows, clips).uar:.1f}" for clips, rows in judged]  # fmt: skip
+        note = "; ".join([f"judged on {' and '.join(parts)}", *([note] if note else [])])
+    return Entry(name, kind, apart, score, size, seconds, curves, note, task.title)
