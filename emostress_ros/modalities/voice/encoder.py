@@ -55,7 +55,7 @@ class VoiceEncoder:
     """The sequence model of the voice modality.
 
     Args:
-        config: names the model, the provider and the threads.
+        config: names the model, the providers and the threads.
 
     Attributes:
         card: the model's card.
@@ -67,8 +67,7 @@ class VoiceEncoder:
 
     def __init__(self, config: VoiceConfig) -> None:
         self.card = ModelCard.load(config.model)
-        providers = dict.fromkeys((config.provider, "cpu"))
-        self.session = Session(self.card, tuple(providers), config.threads)
+        self.session = Session(self.card, config.providers, config.threads)
         self.provider = self.session.provider
         unknown = [name for name in self.session.input_names if name not in _INPUTS]
         if self.card.modality != MODALITY or unknown:

@@ -16,8 +16,8 @@ class VoiceConfig(Config):
     """Configuration of the voice modality."""
 
     model: str = parameter("voice_speech", "Name of the model folder, or a path to one.")
-    provider: str = parameter(
-        "cpu", "Execution provider of ONNX Runtime.", choices=tuple(PROVIDERS)
+    providers: tuple[str, ...] = parameter(
+        ("cpu",), "ONNX Runtime providers in order of preference.", choices=tuple(PROVIDERS)
     )
     threads: int = parameter(1, "Threads of one operator.", minimum=1, maximum=64)
     onset: float = parameter(
