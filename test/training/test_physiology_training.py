@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from emostress_ros.errors import DatasetError
 from emostress_ros.inference import ModelCard
+from emostress_ros.training.datasets.wearable_stress import Subject
 from emostress_ros.training.physiology.fit import (
     Windows,
     fit_logistic,
@@ -124,3 +126,47 @@ def test_shipped_cards_say_what_one_must_know(name: str) -> None:
     )
     assert 0.0 < card.reliability["stress"] < 1.0
     assert all(figure["command"] for figure in card.figures)
+
+
+def test_kept_features_are_made_anew_when_the_front_end_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emostress_ros.modalities import physiology
+    from emostress_ros.training.physiology import data
+
+    made: list[str] = []
+
+    def features(subject: Subject, config: object) -> data.SubjectFeatures:
+        made.append(subject.name)
+        views = {name: np.zeros((1, 1), np.float32) for name in data.VIEW_NAMES}
+        return data.SubjectFeatures(subject, np.zeros(1), np.zeros(1), views)
+
+    copy = tmp_path / "physiology"
+    shutil.copytree(Path(physiology.__file__).parent, copy)
+    monkeypatch.setattr(physiology, "__file__", str(copy / "__init__.py"))
+    monkeypatch.setattr(data, "subject_features", features)
+    subjects = [Subject("wesad", "S2", tmp_path, ())]
+    config = physiology.PhysiologyConfig()
+    data.all_features(subjects, config, tmp_path / "kept")
+    data.all_features(subjects, config, tmp_path / "kept")
+    assert made == ["S2"]
+    (copy / "pulse.py").write_text("other = True\n")
+    data.all_features(subjects, config, tmp_path / "kept")
+    assert made == ["S2", "S2"]
+
+
+def test_kept_answers_are_those_of_this_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn", reason="needs the extra [train]")
+    from emostress_ros.training.physiology.judge import fingerprint
+    from emostress_ros.training.physiology.variants import RECIPE, VARIANTS, blend_settings
+
+    windows = {person.person: person for person in people(2)}
+    settings = blend_settings(VARIANTS[0], RECIPE)
+    before, read = fingerprint(windows, settings), Path.read_bytes
+    assert fingerprint(windows, settings) == before
+
+    def edited(path: Path) -> bytes:
+        return read(path) + (b"# edited" if path.name == "perceptron.py" else b"")
+
+    monkeypatch.setattr(Path, "read_bytes", edited)
+    assert fingerprint(windows, settings) != before

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.affect import NANOSECONDS
+from emostress_ros.modalities import physiology
 from emostress_ros.modalities.physiology import PhysiologyConfig, PhysiologyFrontEnd
 from emostress_ros.modalities.physiology.features import NAMES
 from emostress_ros.modalities.physiology.frontend import Views
@@ -125,8 +126,7 @@ def _cached(subject: Subject, config: PhysiologyConfig, cache: Path | None) -> S
 def _fingerprint(subject: Subject, config: PhysiologyConfig) -> str:
     """Of what the features depend on: the front end's code, its settings, the segments."""
     digest = hashlib.sha256(f"{config}{subject.segments}{subject.path}".encode())
-    package = Path(__file__).parents[1]
-    for code in sorted((package / "modalities" / "physiology").glob("*.py")):
+    for code in sorted(Path(physiology.__file__).parent.glob("*.py")):
         if code.name not in ("encoder.py", "pipeline.py", "__init__.py"):
             digest.update(code.read_bytes())
     return digest.hexdigest()[:12]

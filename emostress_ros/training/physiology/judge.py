@@ -209,9 +209,8 @@ def fingerprint(training: Mapping[str, Windows], settings: BlendSettings) -> str
     digest = hashlib.sha256(repr(settings).encode())
     for person, own in training.items():
         digest.update(person.encode() + own.features.tobytes() + own.stress.tobytes())
-    for code in sorted(Path(__file__).parent.glob("physiology_*.py")):
-        if code.stem in ("physiology_boost", "physiology_fit", "physiology_perceptron"):
-            digest.update(code.read_bytes())
+    for code in ("boost.py", "fit.py", "perceptron.py"):
+        digest.update((Path(__file__).parent / code).read_bytes())
     return digest.hexdigest()[:12]
 
 

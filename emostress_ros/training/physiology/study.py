@@ -40,22 +40,19 @@ class Part:
         name: data set and what is known of the person.
         datasets: learned from and judged.
         rest: whether each person's first 120 s of rest are known.
-        splits: of its table.
-        raw: whether networks over raw windows take part.
     """
 
     name: str
     datasets: tuple[str, ...]
     rest: bool
-    raw: bool = True
 
 
-# A network takes a hundred times as long as a line: WESAD, the smaller set, shows what it is worth.
 PARTS = (
     Part(f"WESAD, {KNOWN}", ("wesad",), True),
-    Part(f"WESAD, {NOTHING}", ("wesad",), False, raw=False),
-    Part(f"Stress-Predict, {KNOWN}", ("stress_predict",), True, raw=False),
-    Part(f"the other data set, {KNOWN}", BOTH, True, raw=False),
+    Part(f"WESAD, {NOTHING}", ("wesad",), False),
+    Part(f"Stress-Predict, {KNOWN}", ("stress_predict",), True),
+    Part(f"Stress-Predict, {NOTHING}", ("stress_predict",), False),
+    Part(f"the other data set, {KNOWN}", BOTH, True),
 )
 _SHIPPED = ("physiology_wrist_rest", "physiology_wrist")
 
@@ -148,14 +145,13 @@ def _entries(
 ) -> Iterator[Entry]:
     for splits in _splits(part, bench, options):
         for name in names:
-            if part.raw or not ARCHITECTURES[name].raw:
-                if options.progress:
-                    print(f"{part.name}, {splits[0].name}: {name}", flush=True)
-                yield shelf.entry(
-                    name, splits[0].name,
-                    lambda name=name, splits=splits: bench.judge(name, splits),  # type: ignore[misc]
-                    part.name,
-                )  # fmt: skip
+            if options.progress:
+                print(f"{part.name}, {splits[0].name}: {name}", flush=True)
+            yield shelf.entry(
+                name, splits[0].name,
+                lambda name=name, splits=splits: bench.judge(name, splits),  # type: ignore[misc]
+                part.name,
+            )  # fmt: skip
 
 
 def _splits(part: Part, bench: Bench, options: StudyOptions) -> Iterator[list[Split]]:
