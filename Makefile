@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 
 # What only an installation makes: messages, executables, requirements.
 PACKAGING := setup.py pyproject.toml package.xml CMakeLists.txt emostress_ros/__init__.py \
-	$(wildcard cmake/* launch/* msg/* scripts/* srv/*)
+	$(wildcard cmake/* launch/* msg/* scripts/* src/* srv/*)
 
 export PYTHONPATH := $(CURDIR)
 # Two runs on one machine must not hear each other.

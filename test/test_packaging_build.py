@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = (
     "CMakeLists.txt", "LICENSE", "README.md", "cmake", "config", "emostress_ros", "launch",
-    "models", "msg", "package.xml", "pyproject.toml", "scripts", "setup.py", "srv",
+    "models", "msg", "package.xml", "pyproject.toml", "scripts", "setup.py", "src", "srv",
 )  # fmt: skip
 BIN = Path(sys.prefix) / "bin"
 UNDERLAY = os.environ.get("AMENT_PREFIX_PATH", sys.prefix)
@@ -107,6 +107,7 @@ def test_colcon_installs_the_whole_tree(workspace: Path) -> None:
     assert not [name for name in modules(source) if not (site.parent / name).is_file()]
     share = prefix / "share" / "emostress_ros"
     assert not [name for name in shared(source) if not (share / name).is_file()]
+    assert (site / "libemostress_kernels.so").is_file()
     assert (site / "affect.py").is_symlink() == ("linked" in workspace.name)
 
 
@@ -170,6 +171,7 @@ def test_the_wheel_holds_the_whole_tree(tmp_path: Path) -> None:
     assert not {f"{prefix}/share/emostress_ros/{name}" for name in shared(source)} - names.keys()
     assert f"{prefix}/share/ament_index/resource_index/packages/emostress_ros" in names
     assert f"{prefix}/lib/libemostress_ros__rosidl_typesupport_c.so" in names
+    assert "emostress_ros/libemostress_kernels.so" in names
     programs = [name for name in names if name.startswith(f"{prefix}/lib/emostress_ros/")]
     assert len(programs) == 8
     assert all(names[name].external_attr >> 16 & 0o111 for name in programs)

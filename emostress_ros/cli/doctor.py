@@ -17,6 +17,7 @@ from emostress_ros.cli.models import installed
 from emostress_ros.errors import EmostressError
 from emostress_ros.inference.engines import gpu_name
 from emostress_ros.inference.session import PROVIDERS
+from emostress_ros.kernels import VARIABLE, kernels
 from emostress_ros.nodes import shared_memory
 from emostress_ros.resources import share_directory
 
@@ -71,6 +72,7 @@ def examine() -> Iterator[Finding]:
     yield from _models()
     yield _packaged_models()
     yield _providers()
+    yield _kernels()
     yield from (check() for check in (_profile, _shared_room, _dead_segments))
 
 
@@ -144,6 +146,14 @@ def _providers() -> Finding:
         remedy = "`pip install 'emostress_ros[gpu]'`, on a Jetson JetPack's onnxruntime-gpu"
         return Finding("note", "inference", said, remedy)
     return Finding("ok", "inference", said)
+
+
+def _kernels() -> Finding:
+    found = kernels()
+    if found.library is None:
+        remedy = f"unset {VARIABLE}, or install the package again where there is a C compiler"
+        return Finding("note", "signal kernels", found.said, remedy)
+    return Finding("ok", "signal kernels", found.said)
 
 
 def _profile() -> Finding:

@@ -20,12 +20,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.modalities.voice.log_mel import (
-    LogMelOptions,
-    LogMelStream,
-    hz_to_mel,
-    mel_to_hz,
-)
+from emostress_ros.modalities.voice.log_mel import LogMelStream
+from emostress_ros.modalities.voice.mel import LogMelOptions, hz_to_mel, mel_to_hz
 from emostress_ros.modalities.voice.pitch import BLOCK, PitchOptions, prosody_of_frames
 from emostress_ros.modalities.voice.ring_buffer import FrameBuffer
 

@@ -8,6 +8,16 @@ import numpy.typing as npt
 from emostress_ros.errors import SignalError
 
 
+def frames_of(
+    samples: npt.NDArray[np.floating], length: int, hop: int, start: int = 0, end: int | None = None
+) -> npt.NDArray[np.floating]:
+    """Return the (frames, length) that [start, end) of contiguous samples hold: a view."""
+    available = (len(samples) if end is None else end) - start
+    count = max(0, (available - length) // hop + 1)
+    step = samples.itemsize
+    return np.ndarray((count, length), samples.dtype, samples, start * step, (hop * step, step))
+
+
 class FrameBuffer:
     """Cuts a stream of samples into overlapping frames, whatever the length of its pieces.
 
@@ -34,13 +44,8 @@ class FrameBuffer:
         self._make_room(len(samples))
         self._held[self._end : self._end + len(samples)] = samples
         self._end += len(samples)
-        count = max(0, (self._end - self._start - self.length) // self.hop + 1)
-        step = self._held.itemsize
-        frames: npt.NDArray[np.floating] = np.ndarray(
-            (count, self.length), self._held.dtype, self._held, self._start * step,
-            (self.hop * step, step),
-        )  # fmt: skip
-        self._start += count * self.hop
+        frames = frames_of(self._held, self.length, self.hop, self._start, self._end)
+        self._start += len(frames) * self.hop
         return frames
 
     def reset(self) -> None:

@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emostress_ros.modalities.voice.log_mel import (
-    LogMelOptions,
-    LogMelStream,
-    hz_to_mel,
-    log_mel,
-    mel_to_hz,
-)
+from emostress_ros.modalities.voice.log_mel import LogMelStream, log_mel
+from emostress_ros.modalities.voice.mel import LogMelOptions, hz_to_mel, mel_to_hz
 from emostress_ros.modalities.voice.pitch import PitchStream
 
 CUTS = st.lists(st.integers(0, 3000), min_size=1, max_size=40)
