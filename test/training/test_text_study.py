@@ -51,7 +51,7 @@ def test_every_text_is_judged_once_by_what_never_met_its_writer(name: str, data:
     for protocol, division in task.divisions.items():
         judged = np.concatenate([split.test for split in division.folds])
         assert len(judged) == len(set(judged.tolist()))
-        if protocol not in ("official", "two_folds"):
+        if protocol not in ("official", "two_folds", "two_random"):
             assert len(judged) == len(task.texts)
         if division.apart:
             assert all(split.person_disjoint for split in division.folds)
@@ -97,6 +97,31 @@ def test_meld_is_judged_on_speakers_apart(model: str, data: Path, tmp_path: Path
         "meld", data / "meld", protocol="folds", model=model, work=tmp_path / "work"
     )
     assert found.n == 28 and found.extra["persons"] == 6
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_fine_tuned_encoder_never_learns_a_comment_that_it_is_judged_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emostress_ros.training.text import finetune as finetuning
+
+    learnt: list[tuple[str, ...]] = []
+    teach = finetuning.finetune
+
+    def watched(encoder: Any, corpora: Any, *rest: Any, **options: Any) -> Any:
+        learnt.extend(corpora.train[name].groups for name in ("goemotions", "original"))
+        return teach(encoder, corpora, *rest, **options)
+
+    monkeypatch.setattr(finetuning, "finetune", watched)
+    found = text_protocol.score(
+        "goemotions", data / "goemotions", protocol="random", work=tmp_path / "work"
+    )
+    task = load_task("goemotions", data / "goemotions")
+    (split,) = task.division("random").folds
+    judged = {task.texts.groups[i] for i in split.test}
+    assert found.n == len(judged) and len(learnt) == 2 and learnt[0] == learnt[1]
+    assert judged.isdisjoint(learnt[0])
+    assert {task.texts.groups[i] for i in split.train} <= set(learnt[0])
 
 
 def test_wrong_names_say_what_is_allowed(data: Path, tmp_path: Path) -> None:

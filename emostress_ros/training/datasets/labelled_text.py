@@ -87,6 +87,22 @@ class LabelledTexts:
         )
 
 
+def joined(first: LabelledTexts, second: LabelledTexts) -> LabelledTexts:
+    """Return two splits of one set as one, in their order."""
+    return LabelledTexts(
+        first.dataset,
+        first.splits + second.splits,
+        first.labels,
+        first.texts + second.texts,
+        np.concatenate([first.targets, second.targets]),
+        first.groups + second.groups,
+        first.split_of + second.split_of,
+        first.skipped,
+        first.persons + second.persons,
+        first.sources + second.sources,
+    )
+
+
 @dataclass(frozen=True)
 class Row:
     """One text read from a file: its labels as indices, its group and its split.

@@ -143,7 +143,7 @@ def fit_finetuned(bench: Bench, split: Split) -> Fitted:
     from emostress_ros.training.text.data import Corpora
 
     task, begun = bench.task, time.process_time()
-    kept = bench.run / f"{split.name.replace(' ', '-')}-{_digest(split)}"
+    kept = bench.run / f"{split.name.replace(' ', '-')}-{digest(split)}"
     encoder = bench.pretrained.bert()
     settings = finetuning.FinetuneOptions(
         epochs=bench.epochs, seed=bench.seed, frozen_layers=min(2, encoder.shape.layers // 3)
@@ -211,7 +211,8 @@ def _size(learner: Any) -> int:
     return int(learner.coef_.size + learner.intercept_.size)
 
 
-def _digest(split: Split) -> str:
+def digest(split: Split) -> str:
+    """Return a short name of what a split judges, for its folder."""
     import hashlib
 
     return hashlib.sha256(split.test.tobytes()).hexdigest()[:8]

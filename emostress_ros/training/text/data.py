@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emostress_ros.training.datasets.dreaddit import load_dreaddit
 from emostress_ros.training.datasets.goemotions import load_goemotions
-from emostress_ros.training.datasets.labelled_text import LabelledTexts
+from emostress_ros.training.datasets.labelled_text import LabelledTexts, joined
 from emostress_ros.training.datasets.meld import load_meld
 
 DREADDIT_FOLDS = 5
@@ -50,6 +50,27 @@ def load_corpora(folder: Path, sources: Sequence[str]) -> Corpora:
         parts = dreaddit_parts(folder / "dreaddit")
         train["dreaddit"], held_out["dreaddit"] = parts
     return Corpora(train, held_out)
+
+
+def emotions_without(folder: Path, comments: Collection[str]) -> Corpora:
+    """Read GoEmotions' train and dev splits but for some comments, and MELD's train split.
+
+    Args:
+        folder: with ``goemotions/`` and ``meld/``.
+        comments: ids of the comments that are judged.
+
+    Raises:
+        DatasetError: a set is missing or not in its official layout.
+    """
+    home, judged = folder / "goemotions", set(comments)
+    corpora = Corpora({"meld": load_meld(folder / "meld", "train")}, {})
+    for name, place, level in (
+        ("original", home, "original"),
+        ("goemotions", home / "original", "ekman"),
+    ):
+        both = joined(*(load_goemotions(place, split, level=level) for split in ("train", "dev")))
+        corpora.train[name] = both.take(np.array([group not in judged for group in both.groups]))
+    return corpora
 
 
 def dreaddit_parts(folder: Path) -> tuple[LabelledTexts, LabelledTexts]:

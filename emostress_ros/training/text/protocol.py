@@ -24,9 +24,10 @@ from emostress_ros.training.text.architectures import (
     HEAD_OF,
     Bench,
     architecture,
+    digest,
 )
 from emostress_ros.training.text.calibrate import fit_platt, sigmoid, softmax
-from emostress_ros.training.text.data import load_corpora
+from emostress_ros.training.text.data import Corpora, emotions_without, load_corpora
 from emostress_ros.training.text.pretrained import packaged_minilm
 from emostress_ros.training.text.scores import encode_texts, score_published
 from emostress_ros.training.text.tasks import TASKS, Division, Task, load_task
@@ -147,8 +148,8 @@ def judge(bench: Bench, division: Division, model: str) -> Judged:
     if model == SHIPPED:
         if bench.task.name == "dreaddit":
             return _finetuned_dreaddit(bench, division)
-        if division.name == "official dev":
-            return _finetuned_official(bench, division)
+        if division.name == "official dev" or bench.task.name == "goemotions":
+            return _finetuned_emotions(bench, division)
     task, fit = bench.task, architecture(model).fit
     rows = np.zeros((len(task.texts), len(task.texts.labels)))
     fitted = [fit(bench, split) for split in division.folds]
@@ -174,30 +175,39 @@ def _score(
 
 def _emotion_net(bench: Bench) -> TextNet:
     """Learn emotions from GoEmotions and MELD's train splits, or read what was learnt."""
+    return _taught(bench, load_corpora(bench.emotions, ("goemotions", "meld")), _emotion_run(bench))
+
+
+def _taught(bench: Bench, corpora: Corpora, run: Path) -> TextNet:
     from emostress_ros.training.text import folds as folding
 
-    corpora = load_corpora(bench.emotions, ("goemotions", "meld"))
     tokens = {n: bench.pretrained.ids(t) for n, t in corpora.train.items() if n != "original"}
     options = folding.FoldOptions(seed=bench.seed)
-    return folding.emotion_net(
-        bench.pretrained.bert(), corpora, tokens, _emotion_run(bench), options
-    )
+    return folding.emotion_net(bench.pretrained.bert(), corpora, tokens, run, options)
 
 
 def _emotion_run(bench: Bench) -> Path:
     return bench.run.parent / f"emotions-seed{bench.seed}"
 
 
-def _finetuned_official(bench: Bench, division: Division) -> Judged:
-    """The network that learnt both emotion sets' train splits, on one's dev split."""
+def _finetuned_emotions(bench: Bench, division: Division) -> Judged:
+    """The network that learnt both emotion sets but for what is judged.
+
+    Of the official division that is their train splits; of another one of GoEmotions, its train
+    and dev splits without the comments that are judged.
+    """
     from emostress_ros.training.text import finetune as finetuning
 
-    net = _emotion_net(bench)
     (split,) = division.folds
+    if division.name == "official dev":
+        run, net = _emotion_run(bench), _emotion_net(bench)
+    else:
+        run = bench.run / digest(split)
+        comments = [bench.task.texts.groups[i] for i in split.test]
+        net = _taught(bench, emotions_without(bench.emotions, comments), run)
     logits = finetuning.predict(net, [bench.ids[i] for i in split.test])[HEAD_OF[bench.task.name]]
     rows = np.zeros((len(bench.task.texts), len(bench.task.texts.labels)))
     rows[split.test] = softmax(logits)
-    run = _emotion_run(bench)
     return Judged(
         _score(bench.task, division, rows),
         _trained(net),

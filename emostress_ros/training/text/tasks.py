@@ -16,7 +16,7 @@ import numpy.typing as npt
 from emostress_ros.errors import ParameterError
 from emostress_ros.training.datasets.dreaddit import load_dreaddit
 from emostress_ros.training.datasets.goemotions import load_goemotions
-from emostress_ros.training.datasets.labelled_text import LabelledTexts
+from emostress_ros.training.datasets.labelled_text import LabelledTexts, joined
 from emostress_ros.training.datasets.meld import load_meld
 from emostress_ros.training.datasets.splits import Split, random_folds, random_split
 from emostress_ros.training.text.data import DREADDIT_FOLDS, group_folds
@@ -103,20 +103,7 @@ def _drawn(texts: LabelledTexts, limit: int) -> npt.NDArray[np.int64]:
 
 def _training_and_dev(load: Callable[..., LabelledTexts], folder: Path) -> LabelledTexts:
     """Both splits of a set in one, the test split left alone."""
-    parts = [load(folder, split) for split in ("train", "dev")]
-    first, second = parts
-    return LabelledTexts(
-        first.dataset,
-        first.splits + second.splits,
-        first.labels,
-        first.texts + second.texts,
-        np.concatenate([first.targets, second.targets]),
-        first.groups + second.groups,
-        first.split_of + second.split_of,
-        first.skipped,
-        first.persons + second.persons,
-        first.sources + second.sources,
-    )
+    return joined(load(folder, "train"), load(folder, "dev"))
 
 
 _READERS: dict[str, Callable[[Path], LabelledTexts]] = {
@@ -154,11 +141,12 @@ def _dreaddit(texts: LabelledTexts, seed: int) -> dict[str, Division]:
     post = group_folds(texts.groups, DREADDIT_FOLDS)
     by_post = _splits("by post", post, texts.groups)
     unknown = "authors are not told: somebody with two posts may be on both sides"
-    two = f"by post, 2 of {DREADDIT_FOLDS} folds"
+    two = f"2 of {DREADDIT_FOLDS} folds"
     divisions = {
         "folds": Division(f"by post ({DREADDIT_FOLDS} folds)", True, by_post, unknown),
-        "two_folds": Division(two, True, by_post[:2], unknown),
+        "two_folds": Division(f"by post, {two}", True, by_post[:2], unknown),
         "random": Division(f"random ({DREADDIT_FOLDS} folds)", False, tuple(drawn)),
+        "two_random": Division(f"random, {two}", False, tuple(drawn[:2])),
     }  # fmt: skip
     if len(set(texts.sources)) >= DREADDIT_FOLDS:
         place = group_folds(texts.sources, DREADDIT_FOLDS)
