@@ -7,6 +7,8 @@ point patterns", PAMI 1991).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -22,6 +24,8 @@ TEMPLATE: npt.NDArray[np.float32] = np.array(
 the medians of what the detector finds in FER2013's training faces, made symmetric."""
 
 _SUPERSAMPLE = 2
+
+_Matrix = tuple[float, float, float, float, float, float]  # (2, 3), row by row
 
 
 def similarity_transform(
@@ -39,19 +43,29 @@ def similarity_transform(
     Raises:
         SignalError: the points do not fit each other or all coincide.
     """
+    turn, shift = _similarity(source, target)
+    return np.array(
+        [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]], np.float64
+    )
+
+
+def _similarity(
+    source: npt.NDArray[np.floating], target: npt.NDArray[np.floating]
+) -> tuple[complex, complex]:
+    """Return s·e^{iθ} and the shift, of points as complex numbers."""
     if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2:
         raise SignalError(f"points must be (n, 2) twice; got {source.shape} and {target.shape}")
     p = source[:, 0].astype(np.float64) + 1j * source[:, 1]
     q = target[:, 0].astype(np.float64) + 1j * target[:, 1]
-    centre_p, centre_q = p.mean(), q.mean()
-    spread = float(np.sum(np.abs(p - centre_p) ** 2))
-    if not np.isfinite(spread) or spread < 1e-9:
+    centre_p, centre_q = complex(p.mean()), complex(q.mean())
+    p -= centre_p
+    spread = float(np.vdot(p, p).real)
+    if not math.isfinite(spread) or spread < 1e-9:
         raise SignalError("landmarks must be finite and apart from each other")
-    turn = np.sum((q - centre_q) * np.conj(p - centre_p)) / spread
-    shift = centre_q - turn * centre_p
-    return np.array(
-        [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]], np.float64
-    )
+    turn = complex(np.vdot(p, q - centre_q)) / spread
+    if abs(turn) < 1e-12:
+        raise SignalError("landmarks must resemble a face; these fit it at no size")
+    return turn, centre_q - turn * centre_p
 
 
 def align_face(
@@ -69,40 +83,48 @@ def align_face(
     Raises:
         SignalError: the landmarks coincide or are not finite.
     """
-    forward = similarity_transform(landmarks, TEMPLATE)
-    scale = float(np.hypot(forward[0, 0], forward[1, 0]))  # 48-px face per image pixel
-    backward = _invert(forward)
-    left, top, right, bottom = _footprint(backward, image.shape[1], image.shape[0])
+    turn, shift = _similarity(landmarks, TEMPLATE)
+    scale = abs(turn)  # 48-px face per image pixel
+    backward = _backward(turn, shift)
+    width, height = image.shape[1], image.shape[0]
+    low, high = _footprint(backward)
+    left, top = (_within(at, 0, most - 1) for at, most in zip(low, (width, height), strict=True))
+    right = _within(high[0], left + 1, width)
+    bottom = _within(high[1], top + 1, height)
     patch = Image.fromarray(image[top:bottom, left:right]).convert("L")
     shrink = max(1, int(1.0 / (scale * _SUPERSAMPLE)))
     if shrink > 1:
         patch = patch.reduce(shrink)
+    over_edge = (left, top) != low or (right, bottom) != high
     # From a pixel centre of the fine output to the reduced patch (Pillow adds the half pixels).
-    matrix = backward.copy()
-    matrix[:, :2] /= _SUPERSAMPLE
-    matrix[:, 2] -= (left, top)
-    matrix /= shrink
-    size = SIDE * _SUPERSAMPLE
-    coefficients = tuple(float(value) for value in matrix.ravel())
-    fine = patch.transform(
-        (size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR,
-        fillcolor=int(np.asarray(patch).mean()),
+    a, b, c, d, e, f = backward
+    fine = _SUPERSAMPLE * shrink
+    coefficients = (
+        a / fine, b / fine, (c - left) / shrink, d / fine, e / fine, (f - top) / shrink
     )  # fmt: skip
-    return np.asarray(fine.reduce(_SUPERSAMPLE))
+    size = SIDE * _SUPERSAMPLE
+    drawn = patch.transform(
+        (size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR,
+        fillcolor=int(np.asarray(patch).mean()) if over_edge else 0,
+    )  # fmt: skip
+    return np.asarray(drawn.reduce(_SUPERSAMPLE))
 
 
-def _invert(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    inverse = np.linalg.inv(matrix[:, :2])
-    return np.concatenate([inverse, -inverse @ matrix[:, 2:]], axis=1)
+def _within(at: int, least: int, most: int) -> int:
+    return min(max(at, least), most)
 
 
-def _footprint(
-    backward: npt.NDArray[np.float64], width: int, height: int
-) -> tuple[int, int, int, int]:
-    """Return the part of the image (left, top, right, bottom) that the face needs."""
-    corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]], np.float64)
-    points = corners @ backward.T
-    low, high = np.floor(points.min(axis=0)) - 2, np.ceil(points.max(axis=0)) + 2
-    left, top = np.clip(low, 0, (width - 1, height - 1)).astype(int)
-    right, bottom = np.clip(high, (left + 1, top + 1), (width, height)).astype(int)
-    return int(left), int(top), int(right), int(bottom)
+def _backward(turn: complex, shift: complex) -> _Matrix:
+    """Return the matrix from the 48-px face to the image: z ↦ (z - shift) / turn, by rows."""
+    back = 1.0 / turn
+    moved = -shift * back
+    return back.real, -back.imag, moved.real, back.imag, back.real, moved.imag
+
+
+def _footprint(backward: _Matrix) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the part of the plane, (left, top) and (right, bottom), that the face needs."""
+    a, b, c, d, e, f = backward
+    across = [c + a * x + b * y for x in (0, SIDE) for y in (0, SIDE)]
+    down = [f + d * x + e * y for x in (0, SIDE) for y in (0, SIDE)]
+    low = (math.floor(min(across)) - 2, math.floor(min(down)) - 2)
+    return low, (math.ceil(max(across)) + 2, math.ceil(max(down)) + 2)

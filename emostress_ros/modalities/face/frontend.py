@@ -14,7 +14,7 @@ from emostress_ros.modalities.face.detector import FaceDetector, Faces
 from emostress_ros.modalities.face.encoder import ExpressionEncoder, Expressions
 from emostress_ros.modalities.face.mouth import MouthMotion
 from emostress_ros.modalities.face.parameters import FaceConfig
-from emostress_ros.modalities.face.quality import FaceQuality, assess
+from emostress_ros.modalities.face.quality import FaceQuality, assess_each
 from emostress_ros.modalities.face.regions import REGION_PX, GuidedDetector
 from emostress_ros.modalities.face.tracker import FaceTracker, Track
 
@@ -84,7 +84,7 @@ class FacePipeline:
         if len(faces) == 0:
             return []
         crops = np.stack([align_face(image, points) for points in faces.landmarks])
-        qualities = [assess(*one) for one in zip(crops, faces.boxes, faces.landmarks, strict=True)]
+        qualities = assess_each(crops, faces.boxes, faces.landmarks)
         expressions = self.encoder.encode(crops)
         motions = self._mouths.update([track.name for track in tracks], crops, stamp_ns)
         return [

@@ -27,7 +27,10 @@ _FIXED_SIZES = {1: 8, 5: 4}
 Field = tuple[int, int, bytes]  # number, wire type, value (a varint stays in its encoded form)
 
 
-def with_input_shape(model: bytes, shape: Sequence[int]) -> bytes:
+Shape = Sequence[int | None]
+
+
+def with_input_shape(model: bytes, shape: Shape) -> bytes:
     """Return ``model`` with the first input of the given shape.
 
     Shapes recorded for intermediate values are dropped and those of outputs forgotten: ONNX
@@ -35,7 +38,7 @@ def with_input_shape(model: bytes, shape: Sequence[int]) -> bytes:
 
     Args:
         model: an ONNX file's bytes.
-        shape: new input shape, all dimensions fixed.
+        shape: new input shape; None leaves a dimension open.
 
     Raises:
         ModelCorruptError: the bytes are not an ONNX model.
@@ -49,7 +52,7 @@ def with_input_shape(model: bytes, shape: Sequence[int]) -> bytes:
     )
 
 
-def _reshape_graph(graph: bytes, shape: Sequence[int]) -> bytes:
+def _reshape_graph(graph: bytes, shape: Shape) -> bytes:
     parts: list[bytes] = []
     inputs = 0
     for number, wire, value in _fields(graph):
@@ -64,21 +67,22 @@ def _reshape_graph(graph: bytes, shape: Sequence[int]) -> bytes:
     return b"".join(parts)
 
 
-def _with_shape(value_info: bytes, shape: Sequence[int] | None) -> bytes:
+def _with_shape(value_info: bytes, shape: Shape | None) -> bytes:
     """Return a ValueInfoProto with another shape, or with none."""
     tensor = b""
     for number, _, value in _fields(_find(_find(value_info, _VALUE_TYPE), _TYPE_TENSOR)):
         if number == _TENSOR_ELEMENT:
             tensor += _encode(number, _VARINT, value)
     if shape is not None:
-        dims = b"".join(
-            _encode(_SHAPE_DIM, _BYTES, _encode(_DIM_VALUE, _VARINT, _varint(size)))
-            for size in shape
-        )
+        dims = b"".join(_encode(_SHAPE_DIM, _BYTES, _dimension(size)) for size in shape)
         tensor += _encode(_TENSOR_SHAPE, _BYTES, dims)
     kind = _encode(_TYPE_TENSOR, _BYTES, tensor)
     name = _find(value_info, _VALUE_NAME)
     return _encode(_VALUE_NAME, _BYTES, name) + _encode(_VALUE_TYPE, _BYTES, kind)
+
+
+def _dimension(size: int | None) -> bytes:
+    return b"" if size is None else _encode(_DIM_VALUE, _VARINT, _varint(size))
 
 
 def _find(message: bytes, wanted: int) -> bytes:

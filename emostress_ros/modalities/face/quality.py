@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,21 +51,35 @@ def assess(
         box: (4,) left, top, right, bottom in the image, px.
         landmarks: (5, 2) right eye, left eye, nose, right and left corner of the mouth, px.
     """
-    side = float(min(box[2] - box[0], box[3] - box[1]))
-    yaw, roll = pose(landmarks)
-    return FaceQuality(
-        size=float(np.clip(side / SIZE_FULL_PX, 0.0, 1.0)),
-        sharpness=float(np.clip(sharpness(face) / SHARPNESS_FULL, 0.0, 1.0)),
-        pose=_frontal(yaw, roll),
-        yaw_deg=yaw,
-        roll_deg=roll,
-    )
+    return assess_each(face[None], box[None], landmarks[None])[0]
+
+
+def assess_each(
+    faces: npt.NDArray[np.uint8],
+    boxes: npt.NDArray[np.floating],
+    landmarks: npt.NDArray[np.floating],
+) -> list[FaceQuality]:
+    """Judge n faces.
+
+    Args:
+        faces: (n, 48, 48) uint8 grey, aligned.
+        boxes: (n, 4) left, top, right, bottom in the image, px.
+        landmarks: (n, 5, 2) right eye, left eye, nose, right and left corner of the mouth, px.
+    """
+    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+    sizes = np.clip(sides / SIZE_FULL_PX, 0.0, 1.0)
+    sharp = np.clip(_sharpness(faces) / SHARPNESS_FULL, 0.0, 1.0)
+    poses = [pose(points) for points in landmarks]
+    return [
+        FaceQuality(float(size), float(focus), _frontal(yaw, roll), yaw, roll)
+        for size, focus, (yaw, roll) in zip(sizes, sharp, poses, strict=True)
+    ]
 
 
 def _frontal(yaw_deg: float, roll_deg: float) -> float:
     """Return 1 for an upright frontal face; a tilt, which alignment undoes, counts half."""
-    turned, tilted = np.cos(np.radians([yaw_deg, roll_deg]))
-    return float(max(0.0, turned) * (0.5 + 0.5 * tilted))
+    turned, tilted = math.cos(math.radians(yaw_deg)), math.cos(math.radians(roll_deg))
+    return max(0.0, turned) * (0.5 + 0.5 * tilted)
 
 
 def sharpness(face: npt.NDArray[np.uint8]) -> float:
@@ -73,13 +88,18 @@ def sharpness(face: npt.NDArray[np.uint8]) -> float:
     Variance of the Laplacian (Pech-Pacheco et al., ICPR 2000), divided by the variance of the grey
     levels so that light and skin drop out; 0 for a face without contrast.
     """
-    levels = face.astype(np.float32)
+    return float(_sharpness(face[None])[0])
+
+
+def _sharpness(faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    levels = faces.astype(np.float32)
     laplacian = (
-        levels[:-2, 1:-1] + levels[2:, 1:-1] + levels[1:-1, :-2] + levels[1:-1, 2:]
-        - 4.0 * levels[1:-1, 1:-1]
+        levels[:, :-2, 1:-1] + levels[:, 2:, 1:-1] + levels[:, 1:-1, :-2] + levels[:, 1:-1, 2:]
+        - 4.0 * levels[:, 1:-1, 1:-1]
     )  # fmt: skip
-    contrast = float(levels.var())
-    return float(laplacian.var()) / (contrast + 1.0) / 16.0 if contrast > 1.0 else 0.0
+    contrast = levels.var(axis=(1, 2)).astype(np.float64)
+    energy = laplacian.var(axis=(1, 2)).astype(np.float64)
+    return np.where(contrast > 1.0, energy / (contrast + 1.0) / 16.0, 0.0)
 
 
 def pose(landmarks: npt.NDArray[np.floating]) -> tuple[float, float]:
@@ -88,11 +108,12 @@ def pose(landmarks: npt.NDArray[np.floating]) -> tuple[float, float]:
     Roll is the tilt of the line through the eyes.  Yaw: on a head of about spherical front the
     nose tip leaves the middle between the eyes by half the eyes' distance at 45 degrees or so.
     """
-    right_eye, left_eye, nose = landmarks[0], landmarks[1], landmarks[2]
-    line = left_eye - right_eye
-    distance = float(np.hypot(*line))
-    if distance < 1e-6:
+    (right_x, right_y), (left_x, left_y), (nose_x, nose_y) = landmarks[:3].tolist()
+    across, down = left_x - right_x, left_y - right_y
+    distance = math.hypot(across, down)
+    if not distance >= 1e-6:
         return 90.0, 0.0
-    along = float(np.dot(nose - (right_eye + left_eye) / 2, line)) / distance
-    yaw = float(np.degrees(np.arctan(np.clip(2.0 * along / distance, -4.0, 4.0))))
-    return yaw, float(np.degrees(np.arctan2(line[1], line[0])))
+    aside = (nose_x - (right_x + left_x) / 2) * across + (nose_y - (right_y + left_y) / 2) * down
+    turn = 2.0 * aside / distance**2
+    yaw = math.degrees(math.atan(min(max(turn, -4.0), 4.0)))
+    return yaw, math.degrees(math.atan2(down, across))

@@ -90,10 +90,15 @@ class GuidedDetector:
         """Return the expected faces where all are found, each at its own place; else None."""
         # A square stays where it is while its face does: landmarks tremble with every new cut, and
         # the motion of a mouth is read from what is left when they do not.
-        self._squares = [_kept(self._squares, np.asarray(box, np.float32)) for box in expected]
-        parts = []
-        for box, square in zip(expected, self._squares, strict=True):
-            face = self._one(image, np.asarray(box, np.float32), square)
+        boxes = np.asarray(expected, np.float32).reshape(-1, 4)
+        self._squares = [_kept(self._squares, box) for box in boxes]
+        places = [_inside(square, image.shape[1], image.shape[0]) for square in self._squares]
+        if any(right - left < 2 or bottom - top < 2 for left, top, right, bottom in places):
+            return None
+        cuts = [image[top:bottom, left:right] for left, top, right, bottom in places]
+        parts: list[Faces] = []
+        for found, box, place in zip(self.region.detect_each(cuts), boxes, places, strict=True):
+            face = _nearest(found, box, place[:2])
             if face is None:
                 return None
             parts.append(face)
@@ -105,21 +110,19 @@ class GuidedDetector:
         kept = suppress(faces.boxes, faces.scores, self.whole.overlap)
         return faces[kept] if len(kept) == len(faces) else None
 
-    def _one(self, image: npt.NDArray[np.uint8], box: FloatArray, square: Square) -> Faces | None:
-        left, top, right, bottom = _inside(square, image.shape[1], image.shape[0])
-        if right - left < 2 or bottom - top < 2:
-            return None
-        found = self.region.detect(image[top:bottom, left:right])
-        if len(found) == 0:
-            return None
-        boxes = found.boxes + np.array([left, top, left, top], np.float32)
-        overlap = iou(box[None], boxes)[0]
-        best = int(overlap.argmax())
-        if overlap[best] < _SAME_FACE:
-            return None
-        landmarks = found.landmarks + np.array([left, top], np.float32)
-        row = slice(best, best + 1)
-        return Faces(boxes[row], landmarks[row], found.scores[row])
+
+def _nearest(found: Faces, box: FloatArray, corner: tuple[int, int]) -> Faces | None:
+    """Return the face of a cut-out at ``corner`` that stands where ``box`` is; None without."""
+    if len(found) == 0:
+        return None
+    shift = np.array(corner, np.float32)
+    boxes = found.boxes + np.tile(shift, 2)
+    overlap = iou(box[None], boxes)[0]
+    best = int(overlap.argmax())
+    if overlap[best] < _SAME_FACE:
+        return None
+    row = slice(best, best + 1)
+    return Faces(boxes[row], found.landmarks[row] + shift, found.scores[row])
 
 
 def _kept(squares: Sequence[Square], box: FloatArray) -> Square:

@@ -31,6 +31,17 @@ def test_landmarks_that_say_nothing_are_refused(points):
         align_face(np.zeros((50, 50, 3), np.uint8), points)
 
 
+def test_landmarks_that_fit_a_face_at_no_size_are_refused():
+    middle = TEMPLATE - TEMPLATE.mean(axis=0)
+    landmarks = np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [0, 0]], float)
+    # Mirrored points of a square: the best turn and scale of it is none.
+    unfit = landmarks - (landmarks * middle).sum() / (middle**2).sum() * middle
+    turned = np.stack([-middle[:, 1], middle[:, 0]], axis=1)
+    unfit -= (unfit * turned).sum() / (turned**2).sum() * turned
+    with pytest.raises(SignalError, match="landmarks"):
+        align_face(np.zeros((50, 50, 3), np.uint8), unfit + 25)
+
+
 def test_a_dot_at_each_landmark_lands_on_the_template():
     for scale in (0.7, 1.0, 3.0, 6.0):
         landmarks = TEMPLATE * scale + (40, 25)

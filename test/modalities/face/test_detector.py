@@ -39,6 +39,16 @@ def test_sees_every_face_of_a_group(detector, head, scene):
     assert len(faces) == 3
 
 
+def test_several_images_in_one_run_give_what_each_gives_alone(detector, head, scene, photo):
+    images = [scene((head, 20, 20), (head, 400, 100)), scene(), photo]
+    together = detector.detect_each(images)
+    assert [len(faces) for faces in together] == [2, 0, 1]
+    for image, faces in zip(images, together, strict=True):
+        alone = detector.detect(image)
+        for name in ("boxes", "landmarks", "scores"):
+            np.testing.assert_array_equal(getattr(faces, name), getattr(alone, name))
+
+
 def test_sees_nothing_where_nothing_is(detector):
     rng = np.random.default_rng(0)
     for image in (np.zeros((480, 640, 3), np.uint8), np.full((480, 640, 3), 255, np.uint8)):
