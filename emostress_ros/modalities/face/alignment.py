@@ -63,7 +63,7 @@ def _similarity(
     if not math.isfinite(spread) or spread < 1e-9:
         raise SignalError("landmarks must be finite and apart from each other")
     turn = complex(np.vdot(p, q - centre_q)) / spread
-    if abs(turn) < 1e-12:
+    if abs(turn) < 1e-9:
         raise SignalError("landmarks must resemble a face; these fit it at no size")
     return turn, centre_q - turn * centre_p
 

@@ -32,9 +32,9 @@ def test_landmarks_that_say_nothing_are_refused(points):
 
 
 def test_landmarks_that_fit_a_face_at_no_size_are_refused():
-    middle = TEMPLATE - TEMPLATE.mean(axis=0)
+    middle = TEMPLATE.astype(float) - TEMPLATE.astype(float).mean(axis=0)
     landmarks = np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [0, 0]], float)
-    # Mirrored points of a square: the best turn and scale of it is none.
+    # What resembles the template upright or turned is taken out: nothing is left to fit.
     unfit = landmarks - (landmarks * middle).sum() / (middle**2).sum() * middle
     turned = np.stack([-middle[:, 1], middle[:, 0]], axis=1)
     unfit -= (unfit * turned).sum() / (turned**2).sum() * turned
