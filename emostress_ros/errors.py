@@ -43,6 +43,10 @@ class DatasetError(EmostressError, ValueError):
     """A data set is missing, incomplete, or not in its official layout."""
 
 
+class TrainingError(EmostressError, RuntimeError):
+    """A training cannot go on: its loss is no number any more."""
+
+
 class MetricsError(EmostressError, ValueError):
     """A figure cannot be computed: no items, or labels and predictions that do not fit."""
 

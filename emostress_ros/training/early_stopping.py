@@ -20,18 +20,19 @@ class EarlyStopping:
 
     Attributes:
         best: the best figure so far.
+        best_epoch: the epoch that reached it.
         waited: epochs since then.
     """
 
     def __init__(self, patience: int) -> None:
-        self.patience, self.best, self.waited = patience, -math.inf, 0
+        self.patience, self.best, self.best_epoch, self.waited = patience, -math.inf, 0, 0
         self._weights: dict[str, torch.Tensor] = {}
 
-    def see(self, figure: float, net: nn.Module) -> None:
+    def see(self, figure: float, net: nn.Module, epoch: int = 0) -> None:
         """Take note of an epoch's figure on people held out; larger is better."""
         self.waited += 1
         if figure > self.best:
-            self.best, self.waited = figure, 0
+            self.best, self.best_epoch, self.waited = figure, epoch, 0
             self._weights = {k: v.detach().clone() for k, v in net.state_dict().items()}
 
     @property
@@ -47,9 +48,15 @@ class EarlyStopping:
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint has to keep."""
         kept = self._weights if self.patience else {}
-        return {"best": self.best, "waited": self.waited, "weights": kept}
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "waited": self.waited,
+            "weights": kept,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
         self.best, self.waited = float(state["best"]), int(state["waited"])
+        self.best_epoch = int(state.get("best_epoch", 0))
         self._weights = dict(state["weights"])

@@ -136,7 +136,7 @@ class Trainer:
                 self.workers.average(_float_buffers(self.net) + _float_buffers(self.ema.net))
                 row = {"epoch": self.epoch, "training_loss": loss, **self._validate()}
                 self.stopping.see(row["uar"], self.ema.net)
-                row["seconds"] = self.workers.mean(time.perf_counter() - started)
+                row["seconds"] = self.workers.means(time.perf_counter() - started)[0]
                 self.elapsed_s += row["seconds"]
                 if self.workers.leads:
                     self._record(row)
