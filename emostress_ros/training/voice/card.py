@@ -32,12 +32,12 @@ _SPLITS = {
     ),
     "ravdess, random": (
         "RAVDESS",
-        "random: two of five random fifths; voices are on both sides",
+        "random: five random fifths in turn; voices are on both sides",
         "random",
     ),
     "tess, random": (
         "TESS",
-        "random: two of five random fifths of every fourth clip; voices are on both sides",
+        "random: five random fifths of every fourth clip; voices are on both sides",
         "random",
     ),
 }
@@ -215,7 +215,7 @@ def _limits() -> list[str]:
         "less well than one of RAVDESS, and the stated probability is off by 0.14 on the mean: it "
         "takes every happy clip of OAF for surprise and most sad ones of YAF for neutral, with "
         "certainty, which no temperature mends",
-        "a random split flatters by 9 points on RAVDESS and 26 on TESS: only the figures on voices "
+        "a random split flatters by 9 points on RAVDESS and 25 on TESS: only the figures on voices "
         "never heard say what a stranger can expect",
         "no recording here carries labels of stress: stress is not estimated",
         "men are recognised less well than women, and normal intensity less well than strong: "

@@ -38,10 +38,10 @@ TESS_IMPORTANCE = 0.2
 """Weight of a TESS clip in the loss: two voices must not outweigh twenty."""
 FOLD_RUNS = tuple(f"fold{fold}" for fold in range(1, FOLDS + 1))
 TESS_RUNS = ("tess-OAF", "tess-YAF")
-RANDOM_RUNS = ("random1", "random2")
+RANDOM_RUNS = tuple(f"random{fold}" for fold in range(1, FOLDS + 1))
 FINAL = "final"
 RUNS = (*FOLD_RUNS, *TESS_RUNS, *RANDOM_RUNS, FINAL)
-"""What is held out: a fold of RAVDESS's actors, a speaker of TESS, one of two random fifths of the
+"""What is held out: a fold of RAVDESS's actors, a speaker of TESS, one of five random fifths of the
 clips of both sets whoever speaks, or nobody."""
 SETS = ("ravdess", "tess")
 _SHUFFLE = 0  # seed of the random fifths

@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tess", action="store_true", help="two more trainings: each speaker of TESS held out"
     )
     parser.add_argument(
-        "--random", action="store_true", help="two more: random fifths held out, whoever speaks"
+        "--random", action="store_true", help="five more: random fifths held out, whoever speaks"
     )
     parser.add_argument(
         "--card", action="store_true", help="write the figures into the card that is there"
