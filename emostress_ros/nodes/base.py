@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.impl.implementation_singleton import rclpy_implementation
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 
@@ -22,6 +22,7 @@ from emostress_ros.msg import Progress
 from emostress_ros.nodes import parameters
 from emostress_ros.nodes.monitor import Monitor
 from emostress_ros.nodes.parameters import NodeConfig
+from emostress_ros.nodes.transitions import TransitionsInTurn
 from emostress_ros.nodes.worker import Worker
 from emostress_ros.parameters import Config
 
@@ -50,7 +51,7 @@ class InputTopic:
     group: str = ""
 
 
-class ManagedNode(LifecycleNode):
+class ManagedNode(TransitionsInTurn):
     """A lifecycle node with checked parameters, counted inputs and ``/diagnostics``.
 
     A subclass names its :attr:`config_class` and implements :meth:`setup`, :meth:`inputs` and
@@ -286,14 +287,3 @@ class ManagedNode(LifecycleNode):
                 "up, set them, and configure it again",
             )
         return SetParametersResult(successful=True)
-
-    # rclpy 7.1 lets the exception of an impossible transition escape from its service, which
-    # kills the node; the name is the one that rclpy's mixin looks up.
-    def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802
-        try:
-            return super()._LifecycleNodeMixin__on_change_state(request, response)
-        except rclpy_implementation.RCLError as error:
-            wanted = request.transition.label or request.transition.id
-            self.get_logger().warning(f"transition {wanted!r} is not possible now: {error}")
-            response.success = False
-            return response
