@@ -183,3 +183,15 @@ class Task:
         """Return what else a checkpoint after ``epoch`` epochs is to hold."""
         del epoch
         return {}
+
+
+class Judging(nn.Module):
+    """A task's loss as a module, so that whatever it calls of the network is averaged."""
+
+    def __init__(self, net: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.net, self._task = net, task
+
+    def forward(self, batch: Any, step: Step) -> Loss:
+        """Return the loss of a batch."""
+        return self._task.loss(self.net, batch, step)

@@ -30,7 +30,7 @@ from emostress_ros.training.keep import Keep
 from emostress_ros.training.logs import CsvLog, progress_bar
 from emostress_ros.training.means import Means, summary
 from emostress_ros.training.schedule import SCHEDULES
-from emostress_ros.training.task import PRECISIONS, Loss, Step, Task, TrainerOptions
+from emostress_ros.training.task import PRECISIONS, Judging, Loss, Step, Task, TrainerOptions
 from emostress_ros.training.weights import ModelEma
 from emostress_ros.training.workers import Workers
 
@@ -76,7 +76,7 @@ class Trainer:
         self.workers = workers or Workers()
         self.device = self.workers.device
         self.net = net.to(self.device)
-        self._forward = self.workers.wrap(_Forward(self.net, task))  # the leader's weights for all
+        self._forward = self.workers.wrap(Judging(self.net, task))  # the leader's weights for all
         self.optimiser = task.optimiser(self.net, options)
         self.scheduler = task.scheduler(self.optimiser)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=options.precision == "float16")
@@ -131,6 +131,10 @@ class Trainer:
                 row = self._epoch()
                 advance(summary(row))
                 yield row
+
+    def curves(self) -> dict[str, list[float]]:
+        """Return the columns of the log; empty without one."""
+        return self.log.read() if self.log else {}
 
     def _epoch(self) -> dict[str, float]:
         first, batches = self._batches()
@@ -283,15 +287,3 @@ class Trainer:
                 file=sys.stderr,
             )
         raise KeyboardInterrupt
-
-
-class _Forward(nn.Module):
-    """A task's loss as a module, so that whatever it calls of the network is averaged."""
-
-    def __init__(self, net: nn.Module, task: Task) -> None:
-        super().__init__()
-        self.net, self._task = net, task
-
-    def forward(self, batch: Any, step: Step) -> Loss:
-        """Return the loss of a batch."""
-        return self._task.loss(self.net, batch, step)

@@ -142,7 +142,7 @@ def _net(name: str) -> Callable[[Task], Fitted]:
     """Fit a network; the people who decide when it stops calibrate it, too."""
 
     def fit(task: Task) -> Fitted:
-        from emostress_ros.training.physiology.net_fit import NetOptions, RawWindows, Trainer
+        from emostress_ros.training.physiology.net_fit import NetOptions, RawWindows, fit_net
 
         assert task.frames is not None and task.folder is not None
         frames, table = task.frames, task.table
@@ -152,7 +152,7 @@ def _net(name: str) -> Callable[[Task], Fitted]:
             for rows in (inner.train, inner.test)
         )
         options = NetOptions(epochs=task.epochs, seed=task.seed)
-        net = Trainer(name, training, validation, options, task.folder).run()
+        net = fit_net(name, training, validation, options, task.folder)
         temperature, shift = _calibration(table, inner.test, net.logit(frames[inner.test]))
         return Fitted(
             lambda rows: net.logit(frames[rows]) / temperature + shift, net.parameters, net.curves

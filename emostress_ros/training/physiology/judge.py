@@ -209,7 +209,7 @@ def fingerprint(training: Mapping[str, Windows], settings: BlendSettings) -> str
     digest = hashlib.sha256(repr(settings).encode())
     for person, own in training.items():
         digest.update(person.encode() + own.features.tobytes() + own.stress.tobytes())
-    for code in ("boost.py", "fit.py", "perceptron.py"):
+    for code in ("boost.py", "fit.py", "perceptron.py", "perceptron_fit.py"):
         digest.update((Path(__file__).parent / code).read_bytes())
     return digest.hexdigest()[:12]
 

@@ -1,11 +1,10 @@
-"""Training of the networks over raw windows: the loop, its augmentation, early stopping."""
+"""Training of the networks over raw windows, with its augmentation."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emostress_ros.metrics import confusion_matrix, uar
-from emostress_ros.training import common
+from emostress_ros.training.common import seed_everything
+from emostress_ros.training.keep import Keep
 from emostress_ros.training.physiology.fit import Array, Windows, sample_weights
 from emostress_ros.training.physiology.nets import NETS
 from emostress_ros.training.physiology.raw import SENSOR_SLICES, Floats, Scaling
+from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
+from emostress_ros.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,41 @@ def augment(frames: Tensor, options: NetOptions, generator: torch.Generator) -> 
     return found
 
 
-class Trainer:
-    """One training: reads like its loop.
+class _Stress(Task):
+    """Stress or not, from raw windows; judged on other people."""
+
+    def __init__(self, training: RawWindows, validation: RawWindows, options: NetOptions) -> None:
+        self.options, self.validation = options, validation
+        self.scaling = Scaling.fitted(training.frames)
+        self.inputs = torch.from_numpy(self.scaling.apply(training.frames))
+        self.stress = torch.from_numpy(training.stress).float()
+        self.weights = torch.from_numpy(_weights(training)).float()
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Tensor]:
+        """Return row numbers, shuffled anew."""
+        self.generator = torch.Generator().manual_seed(self.options.seed * 10_007 + epoch)
+        order = torch.randperm(len(self.inputs), generator=self.generator)
+        return order.split(self.options.batch)
+
+    def loss(self, net: nn.Module, batch: Tensor, step: Step) -> Loss:
+        """Return the weighted cross-entropy of changed windows."""
+        logits = net(augment(self.inputs[batch], self.options, self.generator))
+        loss = functional.binary_cross_entropy_with_logits(
+            logits, self.stress[batch], weight=self.weights[batch]
+        )
+        return Loss({"loss": loss}, items=len(batch))
+
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """Return the UAR on the people held out."""
+        logits = FittedNet(net, self.scaling, {}).logit(self.validation.frames)
+        truth, said = self.validation.stress, (logits > 0).astype(np.int64)
+        return {"uar": uar(confusion_matrix(truth, said, 2))}
+
+
+def fit_net(
+    name: str, training: RawWindows, validation: RawWindows, options: NetOptions, folder: Path
+) -> FittedNet:
+    """Train a network until the last epoch, or until nothing gets better.
 
     Args:
         name: of the network, from `NETS`.
@@ -119,99 +154,17 @@ class Trainer:
         options: see `NetOptions`.
         folder: for checkpoint and log; a checkpoint there is gone on from.
     """
-
-    def __init__(
-        self, name: str, training: RawWindows, validation: RawWindows, options: NetOptions,
-        folder: Path,
-    ) -> None:  # fmt: skip
-        self.name, self.options = name, options
-        self.scaling = Scaling.fitted(training.frames)
-        self.inputs = torch.from_numpy(self.scaling.apply(training.frames))
-        self.stress = torch.from_numpy(training.stress).float()
-        self.weights = torch.from_numpy(_weights(training)).float()
-        self.validation = validation
-        common.seed_everything(options.seed)
-        self.net = NETS[name]()
-        self.ema = common.ModelEma(self.net, 0.99)
-        groups = common.parameter_groups(self.net, options.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=options.rate)
-        self.epoch, self.best_epoch, self.best_uar = 0, 0, -1.0
-        self.best = {key: value.clone() for key, value in self.ema.net.state_dict().items()}
-        self.checkpoint = folder / "checkpoint.pt"
-        if self.checkpoint.exists():
-            self._restore()
-        self.log = common.CsvLog(folder / "log.csv", resume=self.epoch > 0)
-
-    def run(self) -> FittedNet:
-        """Train until the last epoch or until nothing gets better."""
-        while self.epoch < self.options.epochs and not self._stale():
-            started = time.perf_counter()
-            loss = self._train_epoch()
-            row = {"epoch": float(self.epoch), "training_loss": loss, "uar": self._validate()}
-            self.log.write({**row, "seconds": time.perf_counter() - started})
-            common.save_checkpoint(self.checkpoint, self._state())
-        net = NETS[self.name]()
-        net.load_state_dict(self.best)
-        return FittedNet(net.eval(), self.scaling, self.log.read())
-
-    def _stale(self) -> bool:
-        return self.epoch - self.best_epoch >= self.options.patience
-
-    def _train_epoch(self) -> float:
-        generator = torch.Generator().manual_seed(self.options.seed * 10_007 + self.epoch)
-        order = torch.randperm(len(self.inputs), generator=generator)
-        batches = order.split(self.options.batch)
-        self.net.train()
-        total = 0.0
-        for index, rows in enumerate(batches):
-            progress = (self.epoch + index / len(batches)) / self.options.epochs
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.options.rate * common.cosine_warmup(progress)
-            total += self._step(rows, generator) * len(rows)
-        self.epoch += 1
-        return total / len(self.inputs)
-
-    def _step(self, rows: Tensor, generator: torch.Generator) -> float:
-        logits = self.net(augment(self.inputs[rows], self.options, generator))
-        loss = functional.binary_cross_entropy_with_logits(
-            logits, self.stress[rows], weight=self.weights[rows]
-        )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
-        self.ema.update(self.net)
-        return float(loss.detach())
-
-    def _validate(self) -> float:
-        logits = FittedNet(self.ema.net, self.scaling, {}).logit(self.validation.frames)
-        reached = uar(confusion_matrix(self.validation.stress, (logits > 0).astype(np.int64), 2))
-        if reached > self.best_uar:
-            self.best_uar, self.best_epoch = reached, self.epoch
-            self.best = {key: value.clone() for key, value in self.ema.net.state_dict().items()}
-        return reached
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "epoch": self.epoch,
-            "best_epoch": self.best_epoch,
-            "best_uar": self.best_uar,
-            "net": self.net.state_dict(),
-            "ema": self.ema.net.state_dict(),
-            "ema_updates": self.ema.updates,
-            "best": self.best,
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def _restore(self) -> None:
-        state = common.load_checkpoint(self.checkpoint)
-        self.net.load_state_dict(state["net"])
-        self.ema.net.load_state_dict(state["ema"])
-        self.ema.updates = state["ema_updates"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
-        self.best_uar, self.best = state["best_uar"], state["best"]
+    task = _Stress(training, validation, options)
+    rng = seed_everything(options.seed)
+    wanted = TrainerOptions(
+        epochs=options.epochs, rate=options.rate, weight_decay=options.weight_decay, clip_norm=1.0,
+        ema=0.99, patience=options.patience, seed=options.seed,
+    )  # fmt: skip
+    keep = Keep(folder, resume=True, recipe={"name": name})
+    trainer = Trainer(NETS[name](), task, wanted, rng, keep=keep)
+    net, log = trainer.run(), trainer.curves()
+    curves = {column: log[column] for column in ("epoch", "training_loss", "uar", "seconds")}
+    return FittedNet(net, task.scaling, curves)
 
 
 def _weights(windows: RawWindows) -> Array:

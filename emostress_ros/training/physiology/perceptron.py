@@ -75,44 +75,9 @@ def fit_perceptrons(
         settings: see `PerceptronSettings`.
         seed: of the first.
     """
-    return tuple(_fit(inputs, stress, weights, settings, seed + k) for k in range(settings.count))
+    from emostress_ros.training.physiology.perceptron_fit import fit_layers
 
-
-def _fit(
-    inputs: Array, stress: Array, weights: Array, settings: PerceptronSettings, seed: int
-) -> Perceptron:
-    import torch
-    from torch import nn
-    from torch.nn import functional
-
-    from emostress_ros.training.common import cosine_warmup, seed_everything
-
-    rows, truth, weight = (
-        torch.from_numpy(array.astype(np.float32)) for array in (inputs, stress, weights)
+    return tuple(
+        Perceptron(fit_layers(inputs, stress, weights, settings, seed + k))
+        for k in range(settings.count)
     )
-    seed_everything(seed)
-    first, second = settings.hidden
-    net = nn.Sequential(
-        nn.Dropout(settings.hidden_inputs),
-        nn.Linear(rows.shape[1], first), nn.ReLU(), nn.Dropout(settings.dropout),
-        nn.Linear(first, second), nn.ReLU(), nn.Dropout(settings.dropout),
-        nn.Linear(second, 1),
-    )  # fmt: skip
-    optimizer = torch.optim.AdamW(
-        net.parameters(), settings.rate, weight_decay=settings.weight_decay
-    )
-    for epoch in range(settings.epochs):
-        batches = torch.randperm(len(rows)).split(settings.batch)
-        for step, some in enumerate(batches):
-            progress = (epoch + step / len(batches)) / settings.epochs
-            optimizer.param_groups[0]["lr"] = settings.rate * cosine_warmup(progress)
-            noisy = rows[some] + settings.noise * torch.randn(len(some), rows.shape[1])
-            loss = functional.binary_cross_entropy_with_logits(
-                net(noisy)[:, 0], truth[some], weight=weight[some]
-            )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-    linear = [layer for layer in net if isinstance(layer, nn.Linear)]
-    return Perceptron(tuple((i.weight.detach().numpy(), i.bias.detach().numpy()) for i in linear))
