@@ -5,13 +5,17 @@ where there is none.  ``evidence`` holds one row (a *token*) for each modality t
 in any order and number: what it says, how far it is to be trusted, and which one it is.  A modality
 that the model never met is a row that names none.
 
-Training and the running graph both come through :func:`rows`, so that they cannot drift apart.
+Training makes its tables with :func:`rows`, the running graph a few tokens at a time with
+:func:`token`; a test holds them together.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +47,8 @@ PRESENT = COLUMNS.index("present")
 IDENTITY = len(COLUMNS)
 """First of the columns that name the modality, one for each that the model knows."""
 _LEAST = 1e-4
+_LEAST_LOG = math.log(_LEAST)
+_LEAST_STRESS = 1e-3
 _GREATEST_LOGIT = 6.0
 
 
@@ -76,6 +82,30 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where in the arrays one known modality lies.
+
+    Attributes:
+        known: the modality.
+        start: first column of ``embeddings``.
+        identity: of a token's row, the columns that name the modality.
+    """
+
+    known: Known
+    start: int
+    identity: tuple[float, ...]
+
+    @cached_property
+    def end(self) -> int:
+        """Column of ``embeddings`` behind the last."""
+        return self.start + self.known.width
+
+    def reads(self, embedding: Embedding) -> bool:
+        """Whether the vector is of an encoder that the model learned to read."""
+        return embedding.model in self.known.models and len(embedding.vector) == self.known.width
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where in the arrays each known modality lies.
 
@@ -105,15 +135,25 @@ class Layout:
             ) from error
         return cls(known)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Length of a row of ``embeddings``."""
         return sum(item.width for item in self.known)
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Length of a row of ``evidence``."""
         return IDENTITY + len(self.known)
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Modality to where it lies."""
+        found, start = {}, 0
+        for index, item in enumerate(self.known):
+            identity = tuple(float(index == other) for other in range(len(self.known)))
+            found[item.name] = Place(item, start, identity)
+            start += item.width
+        return found
 
     def index(self, modality: str) -> int:
         """Return the place of a modality; -1 where the model does not know it."""
@@ -126,15 +166,6 @@ class Layout:
         """Return where in ``embeddings`` the vector of a known modality lies."""
         start = sum(item.width for item in self.known[:place])
         return slice(start, start + self.known[place].width)
-
-    def reads(self, embedding: Embedding) -> bool:
-        """Whether the vector is of an encoder that the model learned to read."""
-        place = self.index(embedding.modality)
-        return (
-            place >= 0
-            and embedding.model in self.known[place].models
-            and len(embedding.vector) == self.known[place].width
-        )
 
 
 def rows(
@@ -164,7 +195,7 @@ def rows(
     table[:, SPEAKS_OF_EMOTION] = spoken
     table[:, COLUMNS.index("certainty")] = np.where(spoken, np.exp(logs.max(axis=1)), 0.0)
     felt = np.isfinite(stress)
-    level = np.clip(np.where(felt, stress, 0.5), 1e-3, 1.0 - 1e-3)
+    level = np.clip(np.where(felt, stress, 0.5), _LEAST_STRESS, 1.0 - _LEAST_STRESS)
     logit = np.log(level / (1.0 - level))
     table[:, STRESS_LOGIT] = np.clip(logit, -_GREATEST_LOGIT, _GREATEST_LOGIT)
     table[:, SPEAKS_OF_STRESS] = felt
@@ -177,19 +208,18 @@ def rows(
     return table
 
 
-@dataclass(frozen=True)
-class Heard:
+class Heard(NamedTuple):
     """One embedding that is used, with its age.
 
     Attributes:
         embedding: of one modality.
-        probabilities: (7,) in the order of ``EMOTIONS``; NaN where not estimated.
+        probabilities: 7 in the order of ``EMOTIONS``, summing to 1; None where not estimated.
         age_s: >= 0.
         terms: of the modality.
     """
 
     embedding: Embedding
-    probabilities: npt.NDArray[np.float64]
+    probabilities: Sequence[float] | None
     age_s: float
     terms: ModalityTerms
 
@@ -201,30 +231,39 @@ def pack(layout: Layout, people: Sequence[Sequence[Heard]]) -> tuple[FloatArray,
         layout: of the model.
         people: what is used of each; M is the most that anybody has, at least 1.
     """
-    most = max([1, *(len(heard) for heard in people)])
+    most = max(1, *map(len, people)) if people else 1
     embeddings = np.zeros((len(people), layout.width), dtype=np.float32)
-    evidence = np.zeros((len(people), most, layout.columns), dtype=np.float32)
-    everything = [item for heard in people for item in heard]
-    if not everything:
-        return embeddings, evidence
-    read = [layout.reads(item.embedding) for item in everything]
-    table = rows(
-        np.stack([item.probabilities for item in everything]),
-        np.array([item.embedding.stress for item in everything]),
-        np.array([item.embedding.quality for item in everything]),
-        np.array([item.age_s for item in everything]),
-        np.array([item.terms.max_age_s for item in everything]),
-        np.array([item.terms.half_life_s for item in everything]),
-        np.array(read),
-    )
-    at = 0
+    nothing = [0.0] * layout.columns
+    values: list[float] = []
     for person, heard in enumerate(people):
-        evidence[person, : len(heard), :IDENTITY] = table[at : at + len(heard)]
-        for token, item in enumerate(heard):
-            place = layout.index(item.embedding.modality)
-            if place >= 0:
-                evidence[person, token, IDENTITY + place] = 1.0
-            if read[at + token]:
-                embeddings[person, layout.part(place)] = item.embedding.vector
-        at += len(heard)
-    return embeddings, evidence
+        for item in heard:
+            place = layout.places.get(item.embedding.modality)
+            read = place is not None and place.reads(item.embedding)
+            values += token(item, read)
+            values += nothing[IDENTITY:] if place is None else place.identity
+            if place is not None and read:
+                embeddings[person, place.start : place.end] = item.embedding.vector
+        values += nothing * (most - len(heard))
+    evidence = np.array(values, dtype=np.float32)
+    return embeddings, evidence.reshape(len(people), most, layout.columns)
+
+
+def token(item: Heard, has_embedding: bool) -> list[float]:
+    """Return the row of :func:`rows` for one token, without arrays, which would cost more."""
+    if item.probabilities is None:
+        row = [0.0] * (SPEAKS_OF_EMOTION + 2)
+    else:
+        logs = [math.log(p) if p > _LEAST else _LEAST_LOG for p in item.probabilities]
+        mean = sum(logs) / len(logs)
+        row = [value - mean for value in logs]
+        row += (1.0, max(*item.probabilities, _LEAST))
+    stress, old, terms = item.embedding.stress, max(item.age_s, 0.0), item.terms
+    if math.isnan(stress):
+        row += (0.0, 0.0)
+    else:
+        level = min(max(stress, _LEAST_STRESS), 1.0 - _LEAST_STRESS)
+        logit = math.log(level / (1.0 - level))
+        row += (min(max(logit, -_GREATEST_LOGIT), _GREATEST_LOGIT), 1.0)
+    age, freshness = min(old / terms.max_age_s, 2.0), 0.5 ** (old / terms.half_life_s)
+    row += (item.embedding.quality, age, freshness, float(has_embedding), 1.0)
+    return row

@@ -81,7 +81,7 @@ class LateFusion(FusionStrategy):
             pool.weighted_mean(_each(evidence, "valence"), everything),
             pool.weighted_mean(_each(evidence, "arousal"), everything),
             stress,
-            combined_shares(names, emotion_shares, stress_shares),
+            combined_shares(names, emotion_shares.tolist(), stress_shares.tolist()),
         )
 
     def _weigh(self, embedding: Embedding, age_ns: int) -> Evidence:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from emostress_ros.affect import Embedding
 from emostress_ros.errors import CardError, ModelCorruptError
 from emostress_ros.fusion import pool
-from emostress_ros.fusion.evidence import (
-    SPEAKS_OF_EMOTION,
-    SPEAKS_OF_STRESS,
-    FloatArray,
-    Heard,
-    Layout,
-    pack,
-)
+from emostress_ros.fusion.evidence import FloatArray, Heard, Layout, pack
 from emostress_ros.fusion.verdict import (
     FROM_CARD,
     Finding,
     FusionStrategy,
     Situation,
     combined_shares,
-    wire_probabilities,
+    ordered_probabilities,
 )
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.session import Session
@@ -41,7 +33,9 @@ OUTPUTS = (
     "emotion_weights",
     "stress_weights",
 )
-_NOTHING = np.full(7, np.nan)
+_USED = ("probabilities", "valence", "arousal", "stress", "emotion_weights", "stress_weights")
+_NOTHING = np.empty(0, np.float32)
+_SILENCE = Finding(_NOTHING, math.nan, math.nan, math.nan, {})
 
 
 class LearnedFusion(FusionStrategy):
@@ -75,62 +69,69 @@ class LearnedFusion(FusionStrategy):
                 f"{card.identifier} is no learned fusion: it needs the inputs {', '.join(INPUTS)} "
                 f"and the outputs {', '.join(OUTPUTS)}"
             )
+        self._places = [self.session.output_names.index(name) for name in _USED]
 
     def findings(self, situations: Sequence[Situation]) -> list[Finding]:
         """Return what the model says of each person; one run for all of them."""
         heard = [self._heard(situation) for situation in situations]
         if not any(heard):
-            return [_silence() for _ in situations]
+            return [_SILENCE] * len(situations)
         embeddings, evidence = pack(self.layout, heard)
-        said = self.session.run({"embeddings": embeddings, "evidence": evidence})
-        return [
-            _finding(items, evidence[i], {name: rows[i] for name, rows in said.items()})
-            for i, items in enumerate(heard)
-        ]
+        said = self.session.run_own({"embeddings": embeddings, "evidence": evidence})
+        return [_finding(items, *rows) for items, rows in zip(heard, self._rows(said), strict=True)]
 
     def _heard(self, situation: Situation) -> list[Heard]:
         ages = situation.aligned.ages_ns
         return [
-            Heard(item, _opinion(item), ages[item.modality] / 1e9, self.terms_of(item.modality))
+            Heard(
+                item,
+                ordered_probabilities(item) if len(item.probabilities) else None,
+                ages[item.modality] / 1e9,
+                self.terms_of(item.modality),
+            )
             for item in self.usable(situation)
         ]
 
-
-def _opinion(embedding: Embedding) -> npt.NDArray[np.float64]:
-    return wire_probabilities(embedding) if len(embedding.probabilities) else _NOTHING
-
-
-def _silence() -> Finding:
-    return Finding(np.empty(0), math.nan, math.nan, math.nan, {})
+    def _rows(self, said: Sequence[FloatArray]) -> Iterator[tuple[Any, ...]]:
+        """Yield what the model says of each person, in the order of :data:`_USED`."""
+        probabilities, *others = (said[place] for place in self._places)
+        # Lists: arrays of a few numbers cost more than what is done with them.
+        return zip(probabilities, *(values.tolist() for values in others), strict=True)
 
 
-def _finding(items: Sequence[Heard], evidence: FloatArray, said: dict[str, FloatArray]) -> Finding:
-    count = len(items)
-    speaks = evidence[:count, SPEAKS_OF_EMOTION] > 0.0
-    felt = evidence[:count, SPEAKS_OF_STRESS] > 0.0
-    emotion = pool.shares(said["emotion_weights"][:count].astype(np.float64) * speaks)
-    stress = pool.shares(said["stress_weights"][:count].astype(np.float64) * felt)
-    names = [item.embedding.modality for item in items]
-    probabilities = said["probabilities"].astype(np.float64) if speaks.any() else np.empty(0)
-    valence, arousal = _mood(items, said, known=bool(speaks.any()))
+def _finding(
+    items: Sequence[Heard],
+    probabilities: FloatArray,
+    valence: float,
+    arousal: float,
+    stress: float,
+    emotion_weights: Sequence[float],
+    stress_weights: Sequence[float],
+) -> Finding:
+    speaks = [item.probabilities is not None for item in items]
+    felt = [not math.isnan(item.embedding.stress) for item in items]
+    known = True in speaks
     return Finding(
-        probabilities,
-        valence,
-        arousal,
-        float(np.clip(said["stress"], 0.0, 1.0)) if felt.any() else math.nan,
-        combined_shares(names, emotion, stress),
+        probabilities if known else _NOTHING,
+        *((_within(valence, -1.0, 1.0), _within(arousal, -1.0, 1.0)) if known else _mood(items)),
+        _within(stress, 0.0, 1.0) if True in felt else math.nan,
+        combined_shares(
+            [item.embedding.modality for item in items],
+            [weight if yes else 0.0 for weight, yes in zip(emotion_weights, speaks, strict=False)],
+            [weight if yes else 0.0 for weight, yes in zip(stress_weights, felt, strict=False)],
+        ),
     )
 
 
-def _mood(
-    items: Sequence[Heard], said: dict[str, FloatArray], *, known: bool
-) -> tuple[float, float]:
-    """Return valence and arousal: the model's, or what encoders without labels estimate."""
-    if known:
-        return tuple(float(np.clip(said[name], -1.0, 1.0)) for name in ("valence", "arousal"))  # type: ignore[return-value]
+def _within(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+def _mood(items: Sequence[Heard]) -> tuple[float, float]:
+    """Return valence and arousal that encoders without labels estimate, NaN where none does."""
     trust = np.array([item.embedding.quality for item in items])
-    each = [
+    valence, arousal = (
         np.array([getattr(item.embedding, name) for item in items], dtype=np.float64)
         for name in ("valence", "arousal")
-    ]
-    return pool.weighted_mean(each[0], trust), pool.weighted_mean(each[1], trust)
+    )
+    return pool.weighted_mean(valence, trust), pool.weighted_mean(arousal, trust)

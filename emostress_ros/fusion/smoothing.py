@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -45,42 +45,44 @@ class Smoother:
         probabilities = now.probabilities
         if len(before.probabilities) == len(probabilities):
             probabilities = (1.0 - gain) * before.probabilities + gain * probabilities
-        emotion = self._keep_or_change(before.emotion, probabilities, gain)
+        each: list[float] = probabilities.tolist()
+        emotion = self._keep_or_change(before.emotion, each, gain)
         stress = _mix(before.stress, now.stress, gain)
         level = before.stress_level if gain < 1.0 else StressLevel.UNKNOWN
-        return dataclasses.replace(
-            now,
-            probabilities=np.asarray(probabilities, dtype=np.float32),
+        return Affect(
+            stamp_ns=now.stamp_ns,
+            person_id=now.person_id,
             emotion=emotion,
-            confidence=_confidence(emotion, probabilities),
+            labels=now.labels,
+            probabilities=np.asarray(probabilities, dtype=np.float32),
             valence=_mix(before.valence, now.valence, gain),
             arousal=_mix(before.arousal, now.arousal, gain),
             stress=stress,
             stress_level=self._fusion.level(stress, level),
+            confidence=_confidence(emotion, each),
             stress_confidence=stress_confidence(stress),
+            contributions=now.contributions,
         )
 
-    def _keep_or_change(self, before: str, probabilities: np.ndarray, gain: float) -> str:
+    def _keep_or_change(self, before: str, probabilities: Sequence[float], gain: float) -> str:
         # A label gives way only to one that is clearly likelier, and to *unknown* only when it is
         # clearly unsure, lest two near-equals flicker.
         name = self._fusion.name(probabilities)
-        if gain == 1.0 or name == before or len(probabilities) == 0:
+        if gain == 1.0 or name == before or not probabilities:
             return name
         least = self._fusion.unknown_below
         if before == UNKNOWN:
-            return name if probabilities.max() >= least + _UNKNOWN_MARGIN else before
+            return name if max(probabilities) >= least + _UNKNOWN_MARGIN else before
         held = probabilities[EMOTIONS.index(before)]
         if name == UNKNOWN:
             return before if held >= least - _UNKNOWN_MARGIN else name
         return before if probabilities[EMOTIONS.index(name)] - held < _MARGIN else name
 
 
-def _confidence(emotion: str, probabilities: np.ndarray) -> float:
-    if len(probabilities) == 0:
+def _confidence(emotion: str, probabilities: Sequence[float]) -> float:
+    if not probabilities:
         return 0.0
-    return float(
-        probabilities.max() if emotion == UNKNOWN else probabilities[EMOTIONS.index(emotion)]
-    )
+    return max(probabilities) if emotion == UNKNOWN else probabilities[EMOTIONS.index(emotion)]
 
 
 def _mix(before: float, now: float, gain: float) -> float:

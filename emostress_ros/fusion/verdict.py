@@ -131,29 +131,32 @@ class FusionStrategy(ABC):
             return StressLevel.HIGH
         return StressLevel.MODERATE if stress >= moderate else StressLevel.LOW
 
-    def name(self, probabilities: FloatArray) -> str:
-        """Return the emotion of (K,) probabilities, or *unknown* under the threshold."""
-        if len(probabilities) == 0 or float(probabilities.max()) < self.unknown_below:
+    def name(self, probabilities: Sequence[float]) -> str:
+        """Return the emotion of 7 probabilities, or *unknown* under the threshold."""
+        if not probabilities:
             return UNKNOWN
-        return EMOTIONS[int(np.argmax(probabilities))]
+        greatest = max(probabilities)
+        return UNKNOWN if greatest < self.unknown_below else EMOTIONS[probabilities.index(greatest)]
 
     def _affect(self, situation: Situation, found: Finding) -> Affect:
-        aligned, known = situation.aligned, len(found.probabilities) > 0
+        aligned = situation.aligned
+        probabilities = np.asarray(found.probabilities, dtype=np.float32)
+        each: list[float] = probabilities.tolist()
         stamps = [embedding.stamp_ns for embedding in self.usable(situation)]
         return Affect(
             stamp_ns=max(stamps, default=aligned.stamp_ns),
             person_id=aligned.person_id,
-            emotion=self.name(found.probabilities),
-            labels=EMOTIONS if known else (),
-            probabilities=np.asarray(found.probabilities, dtype=np.float32),
+            emotion=self.name(each),
+            labels=EMOTIONS if each else (),
+            probabilities=probabilities,
             valence=found.valence,
             arousal=found.arousal,
             stress=found.stress,
             stress_level=self.level(found.stress),
-            confidence=float(found.probabilities.max()) if known else 0.0,
+            confidence=max(each, default=0.0),
             stress_confidence=stress_confidence(found.stress),
             contributions=tuple(
-                self._contribution(name, situation, found.weights) for name in aligned.expected
+                [self._contribution(name, situation, found.weights) for name in aligned.expected]
             ),
         )
 
@@ -194,31 +197,39 @@ def stress_confidence(stress: float) -> float:
     return 0.0 if math.isnan(stress) else max(stress, 1.0 - stress)
 
 
-def wire_probabilities(embedding: Embedding) -> npt.NDArray[np.float64]:
-    """Return (7,) probabilities in the order of ``EMOTIONS``, whatever the embedding's order.
+def ordered_probabilities(embedding: Embedding) -> list[float]:
+    """Return 7 probabilities in the order of ``EMOTIONS``, whatever the embedding's order.
 
     A label that the model does not know gets none of the probability.
     """
-    if embedding.labels == EMOTIONS:  # what our own encoders give
-        ordered = np.asarray(embedding.probabilities, dtype=np.float64)
-        return np.asarray(ordered / ordered.sum())
-    result = np.zeros(len(EMOTIONS))
-    for label, probability in zip(embedding.labels, embedding.probabilities, strict=True):
-        if label in EMOTIONS:
-            result[EMOTIONS.index(label)] += float(probability)
-    total = result.sum()
-    return result / total if total > 0.0 else np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
+    given: list[float] = embedding.probabilities.tolist()
+    if embedding.labels != EMOTIONS:  # not as our own encoders give them
+        of_label = dict.fromkeys(EMOTIONS, 0.0)
+        for label, probability in zip(embedding.labels, given, strict=True):
+            if label in of_label:
+                of_label[label] += probability
+        given = list(of_label.values())
+    total = sum(given)
+    return [p / total if total > 0.0 else 1.0 / len(EMOTIONS) for p in given]
 
 
-def combined_shares(names: Sequence[str], *questions: npt.NDArray[np.float64]) -> dict[str, float]:
+def wire_probabilities(embedding: Embedding) -> npt.NDArray[np.float64]:
+    """Return :func:`ordered_probabilities` as an array, (7,)."""
+    return np.array(ordered_probabilities(embedding))
+
+
+def combined_shares(names: Sequence[str], *questions: Sequence[float]) -> dict[str, float]:
     """Return one share a modality: the mean of its shares in the questions that were answered.
 
     Args:
         names: M modalities.
-        questions: (M,) shares in each question; all zero where it was not answered.
+        questions: M weights >= 0 in each question; all zero where it was not answered.
     """
-    answered = [share for share in questions if share.sum() > 0.0]
+    totals = [sum(weights) for weights in questions]
+    answered = [(w, total) for w, total in zip(questions, totals, strict=True) if total > 0.0]
     if not answered:
         return {}
-    mean = np.mean(answered, axis=0)
-    return {name: float(weight) for name, weight in zip(names, mean, strict=True)}
+    return {
+        name: sum([weights[i] / total for weights, total in answered]) / len(answered)
+        for i, name in enumerate(names)
+    }

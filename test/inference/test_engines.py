@@ -92,6 +92,9 @@ def test_bound_inputs_and_outputs_say_the_same():
     feed = features(plain)
     for name, value in plain.run(feed).items():
         np.testing.assert_array_equal(bound.run(feed)[name], value)
+        for session in (plain, bound):
+            own = dict(zip(session.output_names, session.run_own(feed), strict=True))
+            np.testing.assert_array_equal(own[name], value)
 
 
 def test_a_warm_up_runs_the_model_and_changes_nothing():
