@@ -37,13 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="name or folder of the model")
     parser.add_argument("--data", type=Path, required=True, help="the folder of all data sets")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the variants")
-    parser.add_argument("--items", type=int, default=400, help="inputs for calibration and timing")
+    parser.add_argument("--items", type=int, default=400, help="inputs for timing")
     parser.add_argument(
         "--folds", type=Path,
         help="folder with a model folder a fold, each with its held_out.npz: judged in place of a "
         "model that learned from everybody (voice: emostress_ros.training.voice.compress)",
     )  # fmt: skip
     parser.add_argument("--docs", type=Path, help="folder whose compression.md is written anew")
+    parser.add_argument(
+        "--calibration", type=int, help="inputs for calibration; default half of --items"
+    )
+    parser.add_argument(
+        "--add-int8", action="store_true",
+        help="put int8 into the model's own folder, for CPUs that have instructions for it, where "
+        "it keeps the accuracy",
+    )  # fmt: skip
     parser.add_argument("--sets", help="score on these sets alone, comma-separated")
     parser.add_argument(
         "--no-accuracy", action="store_true", help="leave out the scores, which take longest"
@@ -53,13 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the variants, measure them and print the table."""
     card = ModelCard.load(args.model)
-    feeds = inputs_of(card, args.data, args.items)
-    cards, problems = make(card, feeds[::2], args.out)
+    count = args.calibration or args.items // 2
+    heard = inputs_of(card, args.data, max(args.items, count))
+    feeds, calibration = compression.spread(heard, args.items), compression.spread(heard, count)
+    cards, problems = make(card, calibration, args.out)
     sessions, unloadable = compression.load(cards)
     problems |= unloadable
     measured = measure(cards, sessions, feeds)
     if args.folds:
-        measured = _fold_scored(measured, args.folds, feeds[::2], args.out / "folds")
+        measured = _fold_scored(measured, args.folds, calibration, args.out / "folds")
     elif not args.no_accuracy:
         chosen = _held_out(card, args.sets)
         measured = {
@@ -69,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         measured[name] = Measured(name, problem=reason)
     ordered = [measured[name] for name in VARIANTS if name in measured]
     _print(ordered)
+    if args.add_int8:
+        _add_int8(card, cards, measured)
     if args.docs:
         facts = {
             "command": f"emostress compress {card.name} --data DATA -o FOLDER"
@@ -105,7 +117,7 @@ def make(
     try:
         import onnx
 
-        from emostress_ros.training import compress
+        from emostress_ros.training import compress, int8
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"compression needs '{error.name}': pip install 'emostress_ros[train]'"
@@ -129,9 +141,9 @@ def make(
             if name in stored:
                 onnx.save(stored[name](), str(file))
             elif name == "int8":
-                compress.quantise_static(cards[REFERENCE].file, file, feeds)
+                int8.quantise_static(cards[REFERENCE].file, file, feeds)
             else:
-                compress.quantise_dynamic(cards[REFERENCE].file, file)
+                int8.quantise_dynamic(cards[REFERENCE].file, file)
             cards[name] = compress.write_variant(card, file, name, folder)
         except ModelError as error:
             problems[name] = str(error)
@@ -211,6 +223,37 @@ def _held_out(card: ModelCard, sets: str | None) -> list[Claim]:
         if scores and not claim.part and words[3] in wanted:
             found.setdefault(claim.command, claim)
     return list(found.values())
+
+
+def _add_int8(
+    card: ModelCard, cards: Mapping[str, ModelCard], measured: Mapping[str, Measured]
+) -> None:
+    """Add int8 to the shipped model, where it loses no more accuracy than may be lost.
+
+    Raises:
+        ModelError: it loses more, it is not faster here, or nothing was scored.
+    """
+    from emostress_ros.training import compress
+
+    reference, item = measured[REFERENCE], measured["int8"]
+    if "int8" not in cards or not item.accuracy:
+        raise ModelError(f"int8 cannot be added: {item.problem or 'its accuracy was not scored'}")
+    for where, accuracy in item.accuracy.items():
+        if accuracy < reference.accuracy[where] - compression.MOST_LOST:
+            raise ModelError(
+                f"int8 cannot be added: {accuracy:.4f} on {where}, "
+                f"float32 {reference.accuracy[where]:.4f}"
+            )
+    share = item.fastest_ms / reference.fastest_ms
+    if not share < 1.0:
+        raise ModelError(f"int8 cannot be added: it takes {share:.2f} of float32's time here")
+    scores = "; ".join(
+        f"accuracy {item.accuracy[where]:.4f} on {where}, float32 {reference.accuracy[where]:.4f}"
+        for where in item.accuracy
+    )
+    note = f"{share:.2f} of float32's time on {compression.processor()}; {scores}"
+    compress.add_variant(card, cards["int8"], "int8", note)
+    print(f"added to {card.folder}: {note}")
 
 
 def _closest(card: ModelCard, variants: list[Measured]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _REQUIRED = (
     "name version modality task file sha256 inputs outputs calibration reliability "
     "licence data training figures limits"
 ).split()
-_OPTIONAL = "labels label_map embedding_dim threshold_unknown extra notes".split()
+_OPTIONAL = "labels label_map embedding_dim threshold_unknown extra notes variants".split()
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,14 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A file that holds a model's network for other arithmetic, and its hash."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What is known of a model: how to feed it, what it says, on what data, how well.
 
@@ -44,6 +52,8 @@ class ModelCard:
         reliability: task to skill on people never seen, 0 = chance, 1 = perfect; a task that is
             not estimated is absent.
         threshold_unknown: confidence under which the answer is *unknown*.
+        variants: name to file of the same network for other arithmetic.
+        precision: name of the variant that this is; ``fp32`` for the model itself.
         raw: the whole card as read.
     """
 
@@ -64,6 +74,8 @@ class ModelCard:
     licence: str
     figures: tuple[Mapping[str, Any], ...]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    precision: str = "fp32"
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -125,6 +137,7 @@ class ModelCard:
             licence=str(raw["licence"]),
             figures=tuple(raw["figures"]),
             extra=dict(raw.get("extra") or {}),
+            variants=_variants(raw, where),
             raw=raw,
         )
         card._check(where)
@@ -140,6 +153,20 @@ class ModelCard:
                     f"{where}: label '{label}' is not on the wire ({', '.join(EMOTIONS)}) "
                     f"and label_map does not name one that is"
                 )
+
+    def variant(self, name: str) -> ModelCard:
+        """Return the card of a variant: the same model with another file.
+
+        Raises:
+            CardError: there is no such variant.
+        """
+        if name not in self.variants:
+            known = ", ".join(("fp32", *self.variants))
+            raise CardError(f"{self.identifier} has no variant '{name}'; it has {known}")
+        chosen = self.variants[name]
+        return replace(
+            self, file=self.folder / chosen.file, sha256=chosen.sha256, precision=name
+        )  # fmt: skip
 
     def check_weights(self) -> None:
         """Check that the weights are there and are those that the card describes.
@@ -186,6 +213,17 @@ def _tensors(raw: Any, where: Path, text_key: str) -> tuple[Tensor, ...]:
         shape = tuple(entry["shape"])
         tensors.append(Tensor(str(entry["name"]), str(entry["dtype"]), shape, description))
     return tuple(tensors)
+
+
+def _variants(raw: Mapping[str, Any], where: Path) -> dict[str, Variant]:
+    variants = {}
+    for name, entry in (raw.get("variants") or {}).items():
+        if not isinstance(entry, dict) or not {"file", "sha256", "of"} <= set(entry):
+            raise CardError(f"{where}: variant '{name}' needs file, sha256 and of; got {entry!r}")
+        if entry["of"] != raw["sha256"]:
+            raise CardError(f"{where}: variant '{name}' was made of other weights; make it again")
+        variants[str(name)] = Variant(str(entry["file"]), str(entry["sha256"]))
+    return variants
 
 
 def _reliability(raw: Any, where: Path) -> dict[str, float]:

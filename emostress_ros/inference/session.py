@@ -65,6 +65,7 @@ class Session:
 
     Attributes:
         provider: the provider that really runs, of :data:`PROVIDERS`.
+        variant: the card's file that runs: ``fp32``, or one of its variants.
         fallback: why the first wanted provider does not run; empty when it does.
 
     Raises:
@@ -81,6 +82,7 @@ class Session:
         bind: bool | None = None,
     ) -> None:
         self.name = model.identifier if isinstance(model, ModelCard) else _name_of(model)
+        self.variant = model.precision if isinstance(model, ModelCard) else "fp32"
         if isinstance(model, ModelCard):
             model.check_weights()
         wanted = [_provider(name) for name in providers] or ["CPUExecutionProvider"]

@@ -39,6 +39,7 @@ class ModalityNode(ManagedNode):
         for item in sessions:
             item.warm_up()  # the first frame must not wait for what a runtime makes lazily
         self.monitor.facts |= {f"{item.name} provider": item.provider for item in sessions}
+        self.monitor.facts |= {f"{item.name} variant": item.variant for item in sessions}
         self.monitor.warnings |= {
             f"{item.name} fallback": f"{item.name}: {item.fallback}"
             for item in sessions

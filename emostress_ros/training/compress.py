@@ -1,10 +1,8 @@
-"""Smaller variants of an exported model: half precision, 8-bit weights, int8 arithmetic, pruning.
+"""Variants of an exported model that are *stored* small: half precision, 8-bit weights, pruning.
 
-Two kinds are told apart. *Stored* small (``fp16``, ``w8``, ``pruned``): the weights are widened
-once, when the model is loaded, and all arithmetic stays in float32, so that the time of an
-inference does not change on any machine. *Computed* small (``int8``, ``int8_dynamic``): the
-products themselves are of 8-bit numbers, which is fast only where the CPU has instructions for it
-(AVX512-VNNI, AVX-VNNI, Arm dot product) and slower elsewhere.
+The weights are widened once, when the model is loaded, and all arithmetic stays in float32, so that
+the time of an inference does not change on any machine.  Those that also *compute* in 8 bits are
+made by :mod:`~emostress_ros.training.int8`.
 
 Per-channel quantisation: Jacob et al., "Quantization and training of neural networks for efficient
 integer-arithmetic-only inference", CVPR 2018; Krishnamoorthi 2018. Pruning by magnitude: Han et
@@ -14,8 +12,7 @@ al., "Learning both weights and connections for efficient neural networks", Neur
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +26,6 @@ from emostress_ros.errors import ModelError, ParameterError
 from emostress_ros.inference.card import CARD_FILE, ModelCard
 from emostress_ros.inference.packaged import sha256_of
 
-Feed = Mapping[str, npt.NDArray[Any]]
-_Writer = Callable[[Path, list[str]], None]
 LEAST_SIZE = 1024
 """Smaller tensors are left alone: they cost no room, and biases and scales need their precision."""
 WIDENED = ("Conv", "Gemm", "MatMul")
@@ -89,7 +84,7 @@ def store_int8(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy whose large weights are stored as int8 with a scale an output channel."""
     small = onnx.ModelProto()
     small.CopyFrom(model)
-    axes = dict(_weights(small))
+    axes = dict(large_weights(small))
     nodes, values = [], {}
     for tensor in small.graph.initializer:
         value, name = numpy_helper.to_array(tensor), tensor.name
@@ -135,7 +130,7 @@ def prune(model: onnx.ModelProto, sparsity: float) -> onnx.ModelProto:
         raise ParameterError(f"sparsity must lie in [0, 1); got {sparsity}")
     sparse = onnx.ModelProto()
     sparse.CopyFrom(model)
-    chosen = dict(_weights(sparse))
+    chosen = dict(large_weights(sparse))
     values = {}
     for tensor in sparse.graph.initializer:
         value = numpy_helper.to_array(tensor)
@@ -149,11 +144,11 @@ def prune(model: onnx.ModelProto, sparsity: float) -> onnx.ModelProto:
 
 def check_worth(model: onnx.ModelProto) -> None:
     """Raise :class:`ModelError` for a model that has no weight worth making smaller."""
-    if not dict(_weights(model)):
+    if not dict(large_weights(model)):
         raise ModelError(f"no product of at least {LEAST_SIZE} weights: nothing to make smaller")
 
 
-def _weights(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
+def large_weights(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
     """Yield (name, axis of the output channels) of every large weight of a product."""
     sizes = {item.name: int(np.prod(item.dims)) for item in model.graph.initializer}
     for node in model.graph.node:
@@ -162,94 +157,6 @@ def _weights(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
             continue
         turned = any(a.name == "transB" and a.i for a in node.attribute)
         yield name, 0 if node.op_type == "Conv" or turned else -1
-
-
-def quantise_static(model: Path, out: Path, feeds: Sequence[Feed]) -> None:
-    """Write a variant that multiplies in int8, its activations' ranges taken from real inputs.
-
-    Args:
-        model: file with float32 weights.
-        out: file to write: QDQ format, a scale a channel.
-        feeds: inputs from the training people, never from those the model is judged on.
-
-    Raises:
-        ModelError: the graph cannot be quantised, or has nothing worth it.
-    """
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-
-    def write(prepared: Path, nodes: list[str]) -> None:
-        quantize_static(
-            str(prepared), str(out), _Reader(feeds), quant_format=QuantFormat.QDQ,
-            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            nodes_to_quantize=nodes,
-        )  # fmt: skip
-
-    _prepared(model, WIDENED, write)
-
-
-def quantise_dynamic(model: Path, out: Path) -> None:
-    """Write a variant whose matrix products are int8, ranges taken afresh from every input.
-
-    Raises :class:`ModelError` as :func:`quantise_static` does.
-    """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    def write(prepared: Path, nodes: list[str]) -> None:
-        quantize_dynamic(
-            str(prepared), str(out), per_channel=True, weight_type=QuantType.QInt8,
-            nodes_to_quantize=nodes,
-        )  # fmt: skip
-
-    # Optimising would join a product with its bias to a Gemm, which has no dynamic counterpart.
-    _prepared(model, ("MatMul",), write, optimise=False)
-
-
-def _prepared(model: Path, kinds: Sequence[str], write: _Writer, *, optimise: bool = True) -> None:
-    """Prepare a graph as the quantisers want it; hand over the file and the nodes to quantise."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    with tempfile.TemporaryDirectory() as folder:
-        prepared = Path(folder) / "prepared.onnx"
-        try:
-            quant_pre_process(
-                str(model), str(prepared), skip_symbolic_shape=True, skip_optimization=not optimise
-            )
-            nodes = _named(prepared, kinds)
-            if not nodes:
-                raise ModelError("no product of at least "
-                                 f"{LEAST_SIZE} weights by {' or '.join(kinds)}")  # fmt: skip
-            write(prepared, nodes)
-        except (RuntimeError, ValueError, KeyError, AssertionError) as error:
-            raise ModelError(f"{model} cannot be quantised: {error}") from error
-
-
-def _named(file: Path, kinds: Sequence[str]) -> list[str]:
-    """Give every node a name; return those with a large weight that ONNX Runtime can multiply.
-
-    Its 8-bit matrix products take a matrix: a vector, or a stack of matrices, stays in float32.
-    """
-    model = onnx.load(str(file))
-    ranks = {item.name: len(item.dims) for item in model.graph.initializer}
-    large = dict(_weights(model))
-    chosen = []
-    for number, node in enumerate(model.graph.node):
-        node.name = node.name or f"{node.op_type}_{number}"
-        weight = node.input[1] if len(node.input) > 1 else ""
-        if node.op_type in kinds and weight in large:
-            if node.op_type == "Conv" or ranks[weight] == 2:
-                chosen.append(node.name)
-    onnx.save(model, str(file))
-    return chosen
-
-
-class _Reader:
-    """Hands feeds to the calibrator one by one; it asks until it gets ``None``."""
-
-    def __init__(self, feeds: Sequence[Feed]) -> None:
-        self._feeds = iter(feeds)
-
-    def get_next(self) -> Feed | None:
-        return next(self._feeds, None)
 
 
 def write_variant(card: ModelCard, file: Path, name: str, folder: Path) -> ModelCard:
@@ -273,6 +180,25 @@ def write_variant(card: ModelCard, file: Path, name: str, folder: Path) -> Model
     text = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=98)
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
     return ModelCard.load(folder)
+
+
+def add_variant(card: ModelCard, variant: ModelCard, precision: str, note: str) -> ModelCard:
+    """Put a variant's file into the model's own folder and name it in the card.
+
+    Args:
+        card: of the model.
+        variant: of the file that was made of it.
+        precision: the variant's name in the card, ``int8``.
+        note: what it keeps and what it saves, in a sentence.
+    """
+    file = card.folder / f"{card.file.stem}_{precision}.onnx"
+    shutil.copyfile(variant.file, file)
+    entry = {"file": file.name, "sha256": sha256_of(file), "of": card.sha256, "note": note}
+    raw = dict(card.raw)
+    raw["variants"] = {**(raw.get("variants") or {}), precision: entry}
+    text = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=96)
+    (card.folder / CARD_FILE).write_text(text, encoding="utf-8")
+    return ModelCard.load(card.folder)
 
 
 def _cast(source: str, name: str) -> onnx.NodeProto:

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from emostress_ros.errors import ModelError, ParameterError  # noqa: E402
 from emostress_ros.inference import ModelCard, Session  # noqa: E402
 from emostress_ros.resources import share_directory  # noqa: E402
-from emostress_ros.training import compress  # noqa: E402
+from emostress_ros.training import compress, int8, refit  # noqa: E402
 
 X = np.random.default_rng(0).normal(size=(40, 1, 8, 8)).astype(np.float32)
 
@@ -109,12 +109,108 @@ def test_every_channel_has_a_scale_of_its_own() -> None:
 def test_int8_arithmetic_runs_and_is_near(net: onnx.ModelProto, tmp_path: Path) -> None:
     onnx.save(net, str(tmp_path / "net.onnx"))
     feeds = [{"x": X[i : i + 1]} for i in range(20)]
-    compress.quantise_static(tmp_path / "net.onnx", tmp_path / "static.onnx", feeds)
-    compress.quantise_dynamic(tmp_path / "net.onnx", tmp_path / "dynamic.onnx")
+    int8.quantise_static(tmp_path / "net.onnx", tmp_path / "static.onnx", feeds)
+    int8.quantise_dynamic(tmp_path / "net.onnx", tmp_path / "dynamic.onnx")
     for name in ("static", "dynamic"):
         small = onnx.load(str(tmp_path / f"{name}.onnx"))
         assert small.ByteSize() < 0.4 * net.ByteSize()
         np.testing.assert_allclose(answers(small), answers(net), atol=0.15)
+
+
+@pytest.fixture
+def encoder() -> onnx.ModelProto:
+    """Four bounded convolutions, their mean, and the matrix that makes the embedding."""
+    nodes, weights, last, inputs = [], [], "x", 1
+    bounds = [numpy_helper.from_array(np.float32(v), n) for n, v in (("low", 0), ("high", 6))]
+    for layer in range(4):
+        kernel = np.random.default_rng(layer).normal(size=(32, inputs, 3, 3)) / np.sqrt(inputs * 3)
+        weights.append(numpy_helper.from_array(kernel.astype(np.float32), f"kernel{layer}"))
+        nodes += [
+            helper.make_node("Conv", [last, f"kernel{layer}"], [f"maps{layer}"], pads=[1] * 4),
+            helper.make_node("Clip", [f"maps{layer}", "low", "high"], [f"bounded{layer}"]),
+        ]
+        last, inputs = f"bounded{layer}", 32
+    nodes += [
+        helper.make_node("ReduceMean", [last], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("Gemm", ["mean", "matrix", "shift"], ["embedding"]),
+    ]
+    weights += [*bounds, constant("matrix", 32, 8), constant("shift", 8)]
+    graph = helper.make_graph(
+        nodes, "encoder",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 8])],
+        weights,
+    )  # fmt: skip
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+def test_bounds_go_into_the_product_before_them_and_the_first_two_stay(
+    encoder: onnx.ModelProto, tmp_path: Path
+) -> None:
+    onnx.save(encoder, str(tmp_path / "net.onnx"))
+    feeds = [{"x": X[i : i + 1]} for i in range(20)]
+    int8.quantise_static(tmp_path / "net.onnx", tmp_path / "int8.onnx", feeds)
+    small = onnx.load(str(tmp_path / "int8.onnx"))
+    clips = [node for node in small.graph.node if node.op_type == "Clip"]
+    assert len(clips) == 2  # else a product is rounded before it is bounded, and again after
+    plain = {item.name for item in small.graph.initializer if item.data_type == TensorProto.FLOAT}
+    assert {"kernel0", "kernel1"} <= plain and not {"kernel2", "kernel3"} & plain
+
+
+def test_the_last_layer_fitted_anew_brings_the_embedding_nearer(
+    encoder: onnx.ModelProto, tmp_path: Path
+) -> None:
+    reference, coarse = tmp_path / "net.onnx", tmp_path / "coarse.onnx"
+    onnx.save(encoder, str(reference))
+    spoilt = onnx.ModelProto()
+    spoilt.CopyFrom(encoder)
+    for tensor in spoilt.graph.initializer:
+        if tensor.name.startswith("kernel"):
+            value = numpy_helper.to_array(tensor)
+            step = np.abs(value).max() / 3  # as if quantised to 3 bits
+            rounded = (np.rint(value / step) * step).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+    onnx.save(spoilt, str(coarse))
+    rng = np.random.default_rng(1)
+    many = rng.normal(size=(600, 1, 8, 8)).astype(np.float32)
+
+    def error() -> float:
+        wanted, got = (Session(f).run({"x": many[400:]})["embedding"] for f in (reference, coarse))
+        return float(np.sqrt(np.mean((wanted - got) ** 2)))
+
+    before = error()
+    assert refit.refit_embedding(coarse, reference, [{"x": x[None]} for x in many[:400]])
+    assert error() < 0.7 * before
+
+
+def test_a_network_without_an_embedding_is_left_as_it_is(
+    net: onnx.ModelProto, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.onnx"
+    onnx.save(net, str(path))
+    before = path.read_bytes()
+    assert not refit.refit_embedding(path, path, [{"x": X[:1]}])
+    assert path.read_bytes() == before
+
+
+def test_a_ridge_without_penalty_finds_the_line() -> None:
+    rng = np.random.default_rng(0)
+    x, matrix, shift = rng.normal(size=(50, 4)), rng.normal(size=(4, 3)), rng.normal(size=3)
+    found, moved = refit.ridge(x, x @ matrix + shift, 0.0)
+    np.testing.assert_allclose(found, matrix, atol=1e-9)
+    np.testing.assert_allclose(moved, shift, atol=1e-9)
+
+
+def test_a_variant_in_the_models_own_folder_is_named_in_its_card(tmp_path: Path) -> None:
+    folder = tmp_path / "face"
+    shutil.copytree(share_directory() / "models/face_mobilenet", folder)
+    card = ModelCard.load(folder)
+    again = compress.add_variant(card, card, "int8", "a copy")
+    small = again.variant("int8")
+    small.check_weights()
+    assert small.file.parent == folder and small.file != card.file
+    assert again.identifier == card.identifier and again.figures == card.figures
 
 
 def test_a_graph_without_weights_cannot_be_quantised(tmp_path: Path) -> None:
@@ -125,7 +221,7 @@ def test_a_graph_without_weights_cannot_be_quantised(tmp_path: Path) -> None:
         compress.check_worth(bare)
     onnx.save(bare, str(tmp_path / "bare.onnx"))
     with pytest.raises(ModelError, match="1024"):
-        compress.quantise_dynamic(tmp_path / "bare.onnx", tmp_path / "out.onnx")
+        int8.quantise_dynamic(tmp_path / "bare.onnx", tmp_path / "out.onnx")
 
 
 def test_a_variant_brings_what_else_the_model_needs(tmp_path: Path) -> None:

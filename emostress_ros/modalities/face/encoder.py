@@ -11,6 +11,7 @@ import numpy.typing as npt
 from emostress_ros.affect import EMOTIONS
 from emostress_ros.errors import ModelCorruptError, SignalError
 from emostress_ros.inference import ModelCard, Session
+from emostress_ros.inference.variants import choose
 from emostress_ros.modalities.face.alignment import SIDE
 
 FloatArray = npt.NDArray[np.float32]
@@ -45,6 +46,8 @@ class ExpressionEncoder:
         model: model folder, its name under ``models/``, or a card.
         providers: ONNX Runtime providers in order of preference.
         threads: threads of one run.
+        precision: of :data:`~emostress_ros.inference.variants.PRECISIONS`; a score is one of
+            ``fp32`` where nothing else is asked for, so that it is the same on every machine.
 
     Attributes:
         card: the model's card.
@@ -59,8 +62,10 @@ class ExpressionEncoder:
         model: str | ModelCard,
         providers: Sequence[str] = ("cpu",),
         threads: int = 1,
+        precision: str = "fp32",
     ) -> None:
-        self.card = model if isinstance(model, ModelCard) else ModelCard.load(model)
+        card = model if isinstance(model, ModelCard) else ModelCard.load(model)
+        self.card = choose(card, precision, providers)
         self.session = Session(self.card, providers=providers, threads=threads)
         needed = {"embedding", "probabilities", "valence", "arousal"}
         missing = needed - set(self.session.output_names)

@@ -59,7 +59,9 @@ class FacePipeline:
         self.tracker = FaceTracker(
             config.track_memory_s, config.track_iou, config.track_reach, config.track_smoothing
         )
-        self.encoder = ExpressionEncoder(config.model, config.providers, config.threads)
+        self.encoder = ExpressionEncoder(
+            config.model, config.providers, config.threads, config.precision
+        )
         self._mouths = MouthMotion()
 
     @property

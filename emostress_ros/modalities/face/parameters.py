@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from emostress_ros.errors import ParameterError
 from emostress_ros.inference.session import PROVIDERS
+from emostress_ros.inference.variants import PRECISIONS
 from emostress_ros.parameters import Config, parameter
 
 DEFAULT_MODEL = "face_mobilenet"
@@ -62,6 +63,12 @@ class FaceConfig(Config):
         ("cpu",), "ONNX Runtime providers in order of preference.",
         choices=tuple(PROVIDERS),
     )  # fmt: skip
+    precision: str = parameter(
+        "auto",
+        "Arithmetic of the expression model: int8 where the CPU has instructions for it and the "
+        "model a variant (auto), else float32; or one of them always.",
+        choices=PRECISIONS,
+    )
     threads: int = parameter(1, "Threads of one model run.", minimum=1, maximum=64)
 
     def __post_init__(self) -> None:
