@@ -4,7 +4,8 @@ Loss = classification + modality consistency + regularisation.  The classificati
 entropy of emotion and stress under a random one of the 15 subsets and under all modalities; the
 consistency is the divergence of what a subset says from what everything says (a network that
 teaches itself: Furlanello et al., "Born-again neural networks", ICML 2018); the regularisation
-keeps the corrections of the opinions small, and what is known to be noise from saying anything.
+keeps the corrections of the opinions small, and what is known to be noise from saying anything;
+a strategy that judges what is noise also learns that.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emostress_ros.affect import MODALITIES
+from emostress_ros.fusion.evidence import HAS_EMBEDDING
 from emostress_ros.training.common import (
     CsvLog,
     ModelEma,
@@ -26,6 +28,7 @@ from emostress_ros.training.common import (
     parameter_groups,
     seed_everything,
 )
+from emostress_ros.training.fusion.directions import telling
 from emostress_ros.training.fusion.nets import NETS, Said
 from emostress_ros.training.fusion.pairs import SUBSETS, Moments, Pairs, mask
 
@@ -45,6 +48,7 @@ class FitOptions:
         consistency: weight of the modality consistency.
         regularisation: weight of the squared corrections.
         noise: weight of what noise in place of a signal adds to the state.
+        detection: weight of telling noise from a signal, where the strategy judges that.
         log_every: steps between two rows of the log.
         seed: of everything.
     """
@@ -56,6 +60,7 @@ class FitOptions:
     consistency: float = 0.3
     regularisation: float = 0.02
     noise: float = 0.2
+    detection: float = 0.3
     log_every: int = 50
     seed: int = 0
 
@@ -68,12 +73,14 @@ class Loss:
     consistency: Tensor
     regularisation: Tensor
     noise: Tensor
+    detection: Tensor
     accuracy: float
 
     @property
     def total(self) -> Tensor:
         """Sum of the terms."""
-        return self.classification + self.consistency + self.regularisation + self.noise
+        regularisation = self.regularisation + self.noise + self.detection
+        return self.classification + self.consistency + regularisation
 
 
 def fit(
@@ -119,10 +126,16 @@ def fit(
 
 
 def standardise(net: nn.Module, pairs: Pairs) -> None:
-    """Give the adapters the scale of the embeddings that are learned from."""
+    """Give the adapters the scale of the embeddings, and the directions that tell them apart."""
     adapters = next(module for module in net.modules() if hasattr(module, "maps"))
-    spread = np.concatenate([table.vectors[0].std(axis=0) for table in pairs.tables])
-    adapters.scale.copy_(torch.from_numpy(1.0 / (spread + 1e-2)).float())
+    scales = []
+    for table, own in zip(pairs.tables, adapters.maps, strict=True):
+        scale = 1.0 / (table.vectors[0].std(axis=0) + 1e-2)
+        directions = telling(table, scale)[: len(own.weight)]
+        with torch.no_grad():
+            own.weight[: len(directions)] = torch.from_numpy(directions)
+        scales.append(scale)
+    adapters.scale.copy_(torch.from_numpy(np.concatenate(scales)).float())
 
 
 def loss_of(
@@ -143,11 +156,13 @@ def loss_of(
     classification = classification + _classification(some, emotion, stressed, asked, felt)
     consistency = _divergence(some, whole, asked, felt)
     right = (some.emotion.argmax(1) == emotion)[asked].float().mean()
+    replaced = torch.from_numpy(pairs.replaced(moments))
     return Loss(
         classification,
         options.consistency * consistency,
         options.regularisation * (whole.corrections + some.corrections),
-        options.noise * _noise(whole, torch.from_numpy(pairs.replaced(moments))),
+        options.noise * _noise(whole, replaced),
+        options.detection * _detection(whole, replaced, torch.from_numpy(evidence)),
         float(right),
     )
 
@@ -177,6 +192,16 @@ def _noise(whole: Said, replaced: Tensor) -> Tensor:
     return (said * replaced).mean()
 
 
+def _detection(whole: Said, replaced: Tensor, evidence: Tensor) -> Tensor:
+    """Cross entropy of "this is noise", on tokens whose embedding can be read."""
+    if whole.trust is None:
+        return whole.stress.new_zeros(())
+    read = evidence[..., HAS_EMBEDDING] > 0.0
+    return functional.binary_cross_entropy_with_logits(
+        whole.trust[read], 1.0 - replaced[read].float()
+    )
+
+
 def _row(loss: Loss) -> dict[str, float]:
     return {
         "loss": float(loss.total.detach()),
@@ -184,5 +209,6 @@ def _row(loss: Loss) -> dict[str, float]:
         "consistency": float(loss.consistency.detach()),
         "regularisation": float(loss.regularisation.detach()),
         "noise": float(loss.noise.detach()),
+        "detection": float(loss.detection.detach()),
         "accuracy": loss.accuracy,
     }
