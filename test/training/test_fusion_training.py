@@ -214,6 +214,6 @@ def test_the_third_stage_trains_a_face_network_through_the_fusion(joined, tmp_pa
     log = CsvLog(tmp_path / "tune.csv")
     options = TuneOptions(steps=40, batch=32, face_rate=1e-2)
     tune(net, fusion, shown, Pairs(tables, layout), options, log)
-    losses = log.read()["loss"]
+    losses = log.read()["training_loss"]
     assert losses[-1] < losses[0]
     assert not torch.equal(before, net.project.weight)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,8 @@ from emostress_ros.training.fusion.nets import Said
 from emostress_ros.training.fusion.pairs import Moments, Pairs, layout_of
 from emostress_ros.training.fusion.tables import Table
 from emostress_ros.training.fusion.trials import trial_moments
+from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
+from emostress_ros.training.trainer import Trainer
 
 logger = logging.getLogger("emostress.train.fusion")
 FACE = MODALITIES.index("face")
@@ -111,6 +114,49 @@ def perceive(face: nn.Module, images: Images) -> tuple[Tensor, Tensor]:
     return vectors, logits[:, order]
 
 
+class _Through(Task):
+    """The emotion of people, by the fusion and by the face network that feeds it."""
+
+    def __init__(self, images: Images, pairs: Pairs, options: TuneOptions) -> None:
+        self.images, self.pairs, self.options = images, pairs, options
+        self.person = np.array([int(name.split("/")[1]) for name in pairs.tables[FACE].person])
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> range:
+        """Return the steps; each draws its own moments."""
+        return range(self.options.steps)
+
+    def begin(self, net: Any) -> None:
+        """Keep the face network's batch statistics as they are: the batches are small."""
+        net["face"].eval()
+
+    def loss(self, net: Any, batch: int, step: Step) -> Loss:
+        """Return the cross-entropy of what is said together and by the face alone."""
+        moments = _of_emotion(self.pairs.draw(2 * self.options.batch, step.rng))
+        images = self.images[self.person[moments.items[:, FACE]]]
+        said, alone = through(net["face"], net["fusion"], images, self.pairs, moments)
+        emotion = torch.from_numpy(moments.emotion)
+        return Loss(
+            {
+                "fused": nn.functional.cross_entropy(said.emotion, emotion),
+                "face": 0.3 * nn.functional.cross_entropy(alone, emotion),
+            }
+        )
+
+    def optimiser(self, net: Any, options: TrainerOptions) -> torch.optim.Optimizer:
+        """Return AdamW with a rate for each network."""
+        face = [p for group in parameter_groups(net["face"], 0.0) for p in group["params"]]
+        return torch.optim.AdamW(
+            [
+                {"params": face, "lr": self.options.face_rate},
+                {"params": list(net["fusion"].parameters()), "lr": self.options.fusion_rate},
+            ]
+        )
+
+    def clipped(self, net: Any) -> Iterable[nn.Parameter]:
+        """Return the weights of the face network: its gradient comes through the fusion."""
+        return net["face"].parameters()
+
+
 def tune(
     face: nn.Module,
     fusion: nn.Module,
@@ -121,33 +167,12 @@ def tune(
 ) -> None:
     """Train both networks on the moments of emotion, in place."""
     rng = seed_everything(options.seed)
-    for parameter in (*face.parameters(), *fusion.parameters()):
-        parameter.requires_grad_(True)
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for g in parameter_groups(face, 0.0) for p in g["params"]],
-             "lr": options.face_rate},
-            {"params": list(fusion.parameters()), "lr": options.fusion_rate},
-        ]
-    )  # fmt: skip
-    face.eval()  # batch statistics stay as they are: the batches are small
-    person = np.array([int(name.split("/")[1]) for name in pairs.tables[FACE].person])
-    losses = []
-    for step in range(options.steps):
-        moments = _of_emotion(pairs.draw(2 * options.batch, rng))
-        said, alone = through(face, fusion, images[person[moments.items[:, FACE]]], pairs, moments)
-        emotion = torch.from_numpy(moments.emotion)
-        loss = nn.functional.cross_entropy(said.emotion, emotion)
-        loss = loss + 0.3 * nn.functional.cross_entropy(alone, emotion)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(face.parameters(), 1.0)
-        optimiser.step()
-        losses.append(float(loss.detach()))
-        if (step + 1) % 10 == 0:
-            log.write({"epoch": step + 1, "loss": float(np.mean(losses[-10:]))})
-            logger.info("finetune %d: loss %.3f", step + 1, np.mean(losses[-10:]))
-    fusion.eval()
+    nets = nn.ModuleDict({"face": face, "fusion": fusion})
+    wanted = TrainerOptions(schedule="constant", warmup=0.0, clip_norm=1.0, log_every=10)
+    Trainer(
+        nets.requires_grad_(True), _Through(images, pairs, options), wanted, rng, log=log,
+        say=logger.info, title="finetune",
+    ).run()  # fmt: skip
 
 
 def _of_emotion(moments: Moments) -> Moments:
