@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from emostress_ros.evaluation.card_figures import DATA_FOLDERS, Claim, claims
 from emostress_ros.evaluation.compression import REFERENCE, Feed, Measured
 from emostress_ros.evaluation.compression_report import write_measurements
 from emostress_ros.inference.card import ModelCard
-from emostress_ros.inference.folds import HELD_OUT
+from emostress_ros.inference.folds import HELD_OUT, load_held_out
+from emostress_ros.metrics import Score
 
 VARIANTS = ("fp32", "fp16", "w8", "pruned", "int8", "int8_dynamic")
 SPARSITY = 0.5
@@ -41,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds", type=Path,
         help="folder with a model folder a fold, each with its held_out.npz: judged in place of a "
-        "model that learned from everybody (voice: emostress_ros.training.voice.compress)",
+        "model that learned from everybody (python -m emostress_ros.training.voice.compress, "
+        "emostress_ros.training.physiology.folds)",
     )  # fmt: skip
     parser.add_argument("--docs", type=Path, help="folder whose compression.md is written anew")
     parser.add_argument(
@@ -175,20 +177,18 @@ def measure(
 def _scored(measured: Measured, chosen: list[Claim], variant: ModelCard, data: Path) -> Measured:
     """Score a variant by figures of the original that score a file on what was held out."""
     runner = figures.Runner(data, None)
-    accuracy, uar = {}, {}
+    scores = {}
     for claim in chosen:
         words = claim.command.split()
         if "--model" in words:
             at = words.index("--model")
             del words[at : at + 2]
         try:
-            score = runner.score(replace(claim, folder=variant.folder, command=" ".join(words)))
+            again = replace(claim, folder=variant.folder, command=" ".join(words))
+            scores[f"{claim.dataset}, {claim.split}"] = runner.score(again)
         except EmostressError as error:
             print(f"no figure of {measured.name} on {claim.dataset}: {error}", file=sys.stderr)
-            continue
-        where = f"{claim.dataset}, {claim.split}"
-        accuracy[where], uar[where] = score.accuracy, score.uar
-    return replace(measured, accuracy=accuracy, uar=uar)
+    return measured.scored(scores)
 
 
 def _fold_scored(
@@ -198,20 +198,33 @@ def _fold_scored(
     folders = sorted(path.parent for path in folds.glob(f"*/{HELD_OUT}"))
     if not folders:
         raise ParameterError(f"--folds {folds}: no folder there has a {HELD_OUT}")
-    scores = compression.judge_folds(
-        folders, lambda card: make(card, feeds, out / card.folder.name)[0]
-    )
-    where = f"{len(folders)} folds by person"
-    return {
-        name: replace(
-            item, accuracy={where: scores[name].accuracy}, uar={where: scores[name].uar}
-        ) if name in scores else item
-        for name, item in measured.items()
-    }  # fmt: skip
+    scores: dict[str, dict[str, Score]] = {name: {} for name in measured}
+    for dataset, own in _by_set(folders).items():
+        where = f"{dataset}{', ' if dataset else ''}{len(own)} folds by person"
+        judged = compression.judge_folds(
+            own, lambda card: make(card, feeds, out / card.folder.name)[0]
+        )
+        for name, score in judged.items():
+            if name in scores:
+                scores[name][where] = score
+    return {name: item.scored(scores[name]) for name, item in measured.items()}
+
+
+def _by_set(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """Group folds by the data set that their people's names begin with, as in `wesad/S2`."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        dataset, mark, _ = load_held_out(folder).persons[0].partition("/")
+        found.setdefault(dataset if mark else "", []).append(folder)
+    return found
 
 
 def _held_out(card: ModelCard, sets: str | None) -> list[Claim]:
-    """Choose the figures of a card that score its file on what it did not learn from."""
+    """Choose the figures of a card that score its file on what it did not learn from.
+
+    A model that was judged on a set that it learned nothing from needs no training for that: its
+    file can answer.
+    """
     wanted = [name.strip() for name in sets.split(",")] if sets else list(DATA_FOLDERS)
     unknown = [name for name in wanted if name not in DATA_FOLDERS]
     if unknown:
@@ -219,8 +232,14 @@ def _held_out(card: ModelCard, sets: str | None) -> list[Claim]:
     found: dict[str, Claim] = {}
     for claim in claims(card):
         words = claim.command.split()
-        scores = words[:2] == ["emostress", "score"] and "--protocol" not in words
-        if scores and not claim.part and words[3] in wanted:
+        if words[:2] != ["emostress", "score"] or claim.part or words[3] not in wanted:
+            continue
+        if "cross" in words and not _learned_from(card, words[3]):
+            at = words.index("--protocol")
+            known = [] if "relative" in card.extra.get("views", ()) else ["--baseline", "none"]
+            words = [*words[:at], *words[at + 2 :], *known]
+            claim = replace(claim, command=" ".join(words))
+        if "--protocol" not in claim.command.split():
             found.setdefault(claim.command, claim)
     return list(found.values())
 
@@ -254,6 +273,12 @@ def _add_int8(
     note = f"{share:.2f} of float32's time on {compression.processor()}; {scores}"
     compress.add_variant(card, cards["int8"], "int8", note)
     print(f"added to {card.folder}: {note}")
+
+
+def _learned_from(card: ModelCard, dataset: str) -> bool:
+    """Whether a card names a set among its data."""
+    plain = dataset.replace("_", "-")
+    return any(str(item["name"]).lower().startswith(plain) for item in card.raw["data"])
 
 
 def _closest(card: ModelCard, variants: list[Measured]) -> str:

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ MOST_LOST = 0.005
 MOST_MOVED = 0.01
 """Difference of a probability from the reference's that a shipped variant may show: else its
 calibration, and the threshold of *unknown*, would no longer be those that were measured."""
+SCORED = ("accuracy", "uar", "macro_f1", "weighted_f1")
+"""Figures of a variant on a set, in the order of the tables."""
 WORTH = 1e6
 """Bytes: a model smaller than this gains nothing that anybody would notice."""
 
@@ -47,6 +49,8 @@ class Measured:
         fastest_ms: least time of one inference, one thread.
         median_ms: likewise the median.
         problem: why there is no such variant; empty where there is one.
+        macro_f1: set and split to macro-F1.
+        weighted_f1: likewise the F1 weighted by the classes' sizes.
     """
 
     name: str
@@ -59,6 +63,16 @@ class Measured:
     fastest_ms: float = float("nan")
     median_ms: float = float("nan")
     problem: str = ""
+    macro_f1: Mapping[str, float] = field(default_factory=dict)
+    weighted_f1: Mapping[str, float] = field(default_factory=dict)
+
+    def scored(self, scores: Mapping[str, Score]) -> Measured:
+        """Return this with the figures of some scores, each under its set and split."""
+        figures = {
+            figure: {where: float(getattr(score, figure)) for where, score in scores.items()}
+            for figure in SCORED
+        }
+        return replace(self, **figures)  # type: ignore[arg-type]
 
 
 class _EnoughError(Exception):

@@ -9,7 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from emostress_ros.evaluation.compression import MOST_LOST, MOST_MOVED, STORED, Measured, choose
+from emostress_ros.evaluation.compression import (
+    MOST_LOST,
+    MOST_MOVED,
+    SCORED,
+    STORED,
+    Measured,
+    choose,
+)
+
+_NAMES = {
+    "accuracy": "Accuracy",
+    "uar": "UAR",
+    "macro_f1": "macro-F1",
+    "weighted_f1": "weighted F1",
+}
 
 _HEAD = f"""# Compression
 
@@ -79,7 +93,9 @@ def _section(held: Mapping[str, Any]) -> str:
     variants = [_measured(raw) for raw in held["variants"]]
     sets = list(dict.fromkeys(name for v in variants for name in v.accuracy))
     reference = variants[0]
-    head = ["Variant", "File", "Packed", *(f"Accuracy, UAR: {name}" for name in sets)]
+    names = [f"{', '.join(_NAMES[key] for key in _scored(reference, where))}: {where}"
+             for where in sets]  # fmt: skip
+    head = ["Variant", "File", "Packed", *names]
     head += ["Agrees", "Off by", "Least, ms", "Median, ms", "Of fp32's time"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for item in variants:
@@ -97,6 +113,11 @@ def _section(held: Mapping[str, Any]) -> str:
     )
 
 
+def _scored(item: Measured, where: str) -> list[str]:
+    """The figures that are known of a variant on a set."""
+    return [key for key in SCORED if where in getattr(item, key)]
+
+
 def _measured(raw: Mapping[str, Any]) -> Measured:
     values: dict[str, Any] = {k: float("nan") if v is None else v for k, v in raw.items()}
     return Measured(**values)
@@ -104,8 +125,8 @@ def _measured(raw: Mapping[str, Any]) -> Measured:
 
 def _cells(item: Measured, sets: Sequence[str], reference: Measured) -> list[str]:
     figures = [
-        f"{item.accuracy[name]:.4f}, {item.uar[name]:.4f}" if name in item.accuracy else "–"
-        for name in sets
+        ", ".join(f"{getattr(item, key)[where]:.4f}" for key in _scored(item, where)) or "–"
+        for where in sets
     ]
     return [
         f"{item.size / 1e6:.2f} MB", f"{item.packed / 1e6:.2f} MB", *figures,

@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.inference import ModelCard
+from emostress_ros.inference.folds import load_held_out
+from emostress_ros.inference.session import Session
 from emostress_ros.modalities.physiology.features import NAMES
 from emostress_ros.training.datasets.wearable_stress import Segment, Subject
 from emostress_ros.training.physiology.data import VIEW_NAMES, SubjectFeatures
-from emostress_ros.training.physiology.variants import VARIANTS, WEARABLES, blend_settings
+from emostress_ros.training.physiology.variants import (
+    VARIANTS,
+    WEARABLES,
+    blend_settings,
+    windows,
+)
 
 pytest.importorskip("sklearn", reason="needs the extra [train]")
 
@@ -25,9 +33,10 @@ from emostress_ros.training.personalisation import (
     unseen_answers,
 )
 from emostress_ros.training.personalisation_page import write
+from emostress_ros.training.physiology import folds as physiology_folds
 from emostress_ros.training.physiology import judge as physiology_judge
 from emostress_ros.training.physiology import study as physiology_study
-from emostress_ros.training.physiology.boost import LINE
+from emostress_ros.training.physiology.boost import LINE, fit_blend
 from emostress_ros.training.physiology.judge import judge_across, judge_unseen
 from emostress_ros.training.physiology.protocol import score
 from emostress_ros.training.physiology.train import train_other
@@ -102,6 +111,37 @@ def test_across_data_sets_nothing_of_the_one_judged_is_learned(
     assert learned
     assert all(name.startswith("stress_predict/") for name in learned)
     assert found.extra["persons"] == 4
+
+
+def test_across_data_sets_the_calibration_is_that_of_people_of_the_own_set(
+    people: list[SubjectFeatures], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = judge_unseen(replace(REST, datasets=("stress_predict",)), people, SETTINGS)
+    model = fit_blend(
+        [windows(p, REST, 30.0) for p in people if p.subject.dataset == "stress_predict"], SETTINGS
+    )
+    test = {p.subject.key: windows(p, REST, 60.0) for p in people if p.subject.dataset == "wesad"}
+    said = np.concatenate([model.logit(own.features) for own in test.values()])
+    truth = np.concatenate([own.stress for own in test.values()])
+    honest = said / judged.temperature + judged.shift
+    found = judge_across(REST, people, SETTINGS, "wesad")
+    assert found.accuracy == pytest.approx(np.mean((honest > 0) == truth))
+    assert judged.shift != 0.0
+
+
+def test_each_fold_is_kept_with_what_it_never_learned_from(
+    people: list[SubjectFeatures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(physiology_folds, "blend_settings", lambda *args: SETTINGS)
+    physiology_folds.write_folds(REST, people, tmp_path)
+    folders = sorted(path.parent for path in tmp_path.glob("*/*/held_out.npz"))
+    assert len(folders) == len(people)
+    for folder in folders:
+        held, card = load_held_out(folder), ModelCard.load(folder)
+        (person,) = set(held.persons)
+        assert person in str(card.raw["training"]["split"])
+        outputs = Session(card).run(held.feeds[0])
+        assert 0.0 <= outputs["stress"][0] <= 1.0 and len(held.feeds) == len(held.truth)
 
 
 def test_windows_given_are_never_scored_and_five_know_both_kinds() -> None:

@@ -76,18 +76,25 @@ class PhysiologyEncoder:
             views: view name to a vector in the order of `features.NAMES`; NaN where missing.
         """
         wanted = np.concatenate([views[view][columns] for view, columns in self._columns.items()])
-        present = np.isfinite(wanted)
-        outputs = self.session.run(
-            {
-                "features": np.where(present, wanted, 0.0).astype(np.float32)[None],
-                "present": present.astype(np.float32)[None],
-            }
-        )
+        outputs = self.session.run(model_inputs(wanted))
         stress = float(np.clip(outputs["stress"][0], 0.0, 1.0))
         vector = np.asarray(outputs["embedding"][0], np.float32)
         if self._adaptation is not None:
             stress = self._adaptation.apply_probability(stress, vector)
         return Encoding(vector, stress)
+
+
+def model_inputs(features: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float32]]:
+    """Return what the model is fed of one window.
+
+    Args:
+        features: shape (inputs,), NaN where missing.
+    """
+    present = np.isfinite(features)
+    return {
+        "features": np.where(present, features, 0.0).astype(np.float32)[None],
+        "present": present.astype(np.float32)[None],
+    }
 
 
 def _adaptation(card: ModelCard) -> Adaptation | None:

@@ -1,9 +1,10 @@
-"""Models of stress that never saw one person, a folder a person, for `emostress evaluate --model`.
+"""Models of stress that never saw one person, a folder a person: `emostress evaluate --model`.
 
 The shipped models learned from everybody in WESAD and Stress-Predict, so a recording of one of
 them says nothing of strangers. Here each fold of the shipped recipe is kept: the model in
 `OUT/physiology_wrist/wesad_S2` learned from all but S2 (and the others of its fold), and its
-calibration from answers about other people.
+calibration from answers about other people. What each is judged on lies beside it, so that
+`emostress compress --folds OUT/physiology_wrist` can tell what a smaller variant loses.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any
 import yaml
 
 from emostress_ros.inference import ModelCard
+from emostress_ros.inference.folds import save_held_out
 from emostress_ros.modalities.physiology import PhysiologyConfig
+from emostress_ros.modalities.physiology.encoder import model_inputs
 from emostress_ros.training.datasets import stress_predict, wesad
 from emostress_ros.training.datasets.splits import check_disjoint
 from emostress_ros.training.physiology.boost import Blend, fit_blend
@@ -82,13 +85,16 @@ def write_folds(variant: Variant, features: Sequence[SubjectFeatures], out: Path
         temperature, shift = calibrate({key: test[key] for key in strangers}, strangers)
         for key in fold:
             model = models[key].calibrated(temperature, shift)
-            write_fold(variant, model, training[key], fold, out / variant.name)
+            folder = write_fold(variant, model, training[key], fold, out / variant.name)
+            own_windows = test[key]
+            feeds = [model_inputs(row) for row in own_windows.features]
+            save_held_out(folder, feeds, own_windows.stress, [key] * len(feeds))
 
 
 def write_fold(
     variant: Variant, model: Blend, person: Windows, fold: Sequence[str], out: Path
-) -> None:
-    """Write the model for one person: the shipped card, with what differs."""
+) -> Path:
+    """Write the model for one person: the shipped card, with what differs; return its folder."""
     folder = out / person.person.replace("/", "_")  # both sets have an S10
     difference = export_blend(model, folder / "model.onnx", person.features)
     card: dict[str, Any] = dict(ModelCard.load(variant.name).raw)
@@ -111,6 +117,7 @@ def write_fold(
     card["embedding_dim"] = sum(map(len, views.values()))
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100)
     (folder / "model.yaml").write_text(text, encoding="utf-8")
+    return folder
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,26 @@ def judge(test: Mapping[str, Windows], logits: Mapping[str, Array], dataset: str
 
 
 def judge_across(
-    variant: Variant, features: Sequence[SubjectFeatures], settings: BlendSettings, dataset: str
+    variant: Variant,
+    features: Sequence[SubjectFeatures],
+    settings: BlendSettings,
+    dataset: str,
+    *,
+    keep: Path | None = None,
 ) -> Score:
-    """Figures on a data set of a model that learned from the other one alone."""
-    sources = [name for name in variant.datasets if name != dataset]
+    """Figures on a data set of a model that learned from the other one alone.
+
+    It is calibrated as what ships is: on answers about people of its own set whom it never saw.
+    Nothing of the set that is judged, not even the share of stress in it, is known.
+
+    Args:
+        variant: what the model reads; it learns from its sets but for the one that is judged.
+        features: of all people.
+        settings: of the fit.
+        dataset: that is judged.
+        keep: folder of held-out logits; see :func:`judge_unseen`.
+    """
+    sources = tuple(name for name in variant.datasets if name != dataset)
     training = [
         windows(f, variant, TRAIN_EVERY_S) for f in features if f.subject.dataset in sources
     ]
@@ -173,7 +189,8 @@ def judge_across(
         if f.subject.dataset == dataset
     }
     check_disjoint([w.person for w in training], test)
-    model = fit_blend(training, settings)
+    own = judge_unseen(replace(variant, datasets=sources), features, settings, keep=keep)
+    model = fit_blend(training, settings).calibrated(own.temperature, own.shift)
     return judge(test, {key: model.logit(w.features) for key, w in test.items()}, dataset)
 
 

@@ -71,7 +71,8 @@ def score(
     features = _features(variant, dataset, Path(path), work)
     extra = {"protocol": protocol, "model": variant.name}
     if protocol == "cross":
-        return judge_across(variant, features, settings, dataset).with_extra(**extra)
+        found = judge_across(variant, features, settings, dataset, keep=work)
+        return found.with_extra(**extra)
     if protocol == "random":
         return judge_random(variant, features, settings, RECIPE.seed)[dataset].with_extra(**extra)
     return _left_out(variant, features, settings, dataset, progress, work).with_extra(**extra)

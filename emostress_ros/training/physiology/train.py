@@ -97,7 +97,8 @@ def train(variant: Variant, features: Sequence[SubjectFeatures], args: argparse.
     for name, slices in judged.slices.items():
         _print(variant, {f"{name}, {wearable}": score for wearable, score in slices.items()})
     across = {
-        name: judge_across(variant, features, settings, name) for name in foreign_sets(variant)
+        name: judge_across(variant, features, settings, name, keep=args.cache)
+        for name in foreign_sets(variant)
     }
     random = judge_random(variant, features, settings, args.seed)
     own = [person for person in features if person.subject.dataset in variant.datasets]
