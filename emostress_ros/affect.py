@@ -51,7 +51,7 @@ MODALITIES: tuple[str, ...] = ("face", "voice", "physiology", "text")
 
 MEASURES: Mapping[str, str] = MappingProxyType(
     {
-        "mouth_motion": "1: what moves in the mouth of a face from frame to frame, in its contrast",
+        "mouth_motion": "1: change of the mouth over half a syllable, in variances of the face",
         "pitch_hz": "Hz: median fundamental frequency of the voiced frames",
         "loudness_dbfs": "dBFS: mean level of the voiced frames",
         "heart_rate_bpm": "1/min: mean heart rate",

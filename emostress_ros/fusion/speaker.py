@@ -12,10 +12,14 @@ from collections import deque
 MEMORY_NS = 15_000_000_000
 """How long mouth motions are kept; utterances are rarely longer."""
 
-CLEAR = 1.3
-"""How many times the second mouth's motion the first one's must be.
+CLEAR = 1.7
+"""How many times the second mouth's motion the first one's must be: 1.3 times as far."""
 
-On GRID talkers beside a silent face it is 1.7 to 2.7."""
+LEAST = 0.005
+"""Motion of a mouth that speaks, at the least; see ``MouthMotion.update`` for the unit.
+
+GRID's talkers lie between 0.012 and 0.06, mouths at rest between -0.002 and 0.003, so that a voice
+from out of view is given to nobody."""
 
 _LEAST_FRAMES = 3
 _MOST_FRAMES = 2000
@@ -43,8 +47,8 @@ class MouthHistory:
     def speaker(self, people: list[str], begin_ns: int, end_ns: int) -> str | None:
         """Return who of ``people`` spoke from ``begin_ns`` to ``end_ns``.
 
-        None where it is not clear: a mouth that was hidden, two that moved alike, or no time to
-        look at.
+        None where it is not clear: a mouth that was hidden, none that moved, two that moved alike,
+        or no time to look at.
         """
         if not people or end_ns <= begin_ns:
             return None
@@ -54,7 +58,7 @@ class MouthHistory:
         first, *others = sorted(
             ((motion or 0.0, person) for person, motion in moved.items()), reverse=True
         )
-        if others and first[0] < CLEAR * others[0][0]:
+        if first[0] < LEAST or (others and first[0] < CLEAR * others[0][0]):
             return None
         return first[1]
 

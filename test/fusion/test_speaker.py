@@ -6,11 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emostress_ros.affect import Embedding
-from emostress_ros.evaluation.bags.media import open_media
+from emostress_ros.evaluation.bags.beside import Beside
+from emostress_ros.evaluation.score_speaker import REST_S, TALKER, whose
 from emostress_ros.fusion import FusionConfig, FusionPipeline
-from emostress_ros.fusion.speaker import CLEAR, MouthHistory
-from emostress_ros.modalities.face import FaceConfig, FacePipeline
-from emostress_ros.modalities.voice.frontend import VoicePipeline
+from emostress_ros.fusion.speaker import CLEAR, LEAST, MouthHistory
 
 SECOND = 1_000_000_000
 
@@ -24,7 +23,7 @@ def history(**motions: float) -> MouthHistory:
     return kept
 
 
-@given(st.floats(0.01, 1.0), st.floats(0.0, 1.0))
+@given(st.floats(LEAST, 1.0), st.floats(-0.01, 1.0))
 def test_the_clearly_livelier_mouth_speaks_and_nobody_is_guessed(first, second):
     speaker = history(anna=first, ben=second).speaker(["anna", "ben"], 0, SECOND)
     if first >= 1.001 * CLEAR * second:
@@ -33,6 +32,11 @@ def test_the_clearly_livelier_mouth_speaks_and_nobody_is_guessed(first, second):
         assert speaker == "ben"
     elif max(first, second) < 0.999 * CLEAR * min(first, second):
         assert speaker is None
+
+
+@given(st.floats(-0.1, 0.99 * LEAST), st.floats(-0.1, 0.99 * LEAST))
+def test_beside_two_mouths_at_rest_the_voice_comes_from_elsewhere(first, second):
+    assert history(anna=first, ben=second).speaker(["anna", "ben"], 0, SECOND) is None
 
 
 def test_only_the_time_of_the_speech_counts():
@@ -88,26 +92,12 @@ def test_a_wearable_of_nobody_stays_nobodys_whoever_speaks():
     assert pipeline.counts["unassigned"] == 1
 
 
-@pytest.mark.parametrize("clip, talker_left", [("sbwe5n.mpg", True), ("swiz3n.mpg", False)])
-def test_beside_a_silent_person_the_voice_goes_to_the_talker(shared_data, clip, talker_left):
-    """Two real people pasted side by side: a GRID talker, and one who rests, first frames only."""
-    talker = open_media(shared_data / "clips" / clip)
-    resting = [f.rgb for f in open_media(shared_data / "clips" / "brbk7n.mpg").frames()][:8]
-    resting += resting[-2:0:-1]
-    faces, voices = FacePipeline(FaceConfig()), VoicePipeline()
-    fusion, is_talker, heard = FusionPipeline(FusionConfig()), {}, []
-    events = [(f.offset_ns, "face", f) for f in talker.frames()]
-    events += [(s.offset_ns, "voice", s) for s in talker.sound()]
-    for index, (stamp_ns, kind, item) in enumerate(sorted(events, key=lambda e: e[0])):
-        if kind == "voice":
-            heard += voices.process(item.pcm, item.sample_rate_hz, stamp_ns)
-            continue
-        pair = [item.rgb, resting[index % len(resting)]]
-        picture = np.concatenate(pair if talker_left else pair[::-1], axis=1)
-        for face in faces.process(picture, stamp_ns):
-            left = face.box[0] + face.box[2] < picture.shape[1]
-            is_talker[face.track_id] = left == talker_left
-            fusion.add(face.embedding, stamp_ns)
-    heard += voices.flush()
-    people = [fusion.add(window.embedding, window.end_ns) for window in heard]
-    assert people and all(person is not None and is_talker[person] for person in people)
+@pytest.mark.parametrize(
+    "talker, silent, side",
+    [("sbwe5n", "brbk7n", "right"), ("swiz3n", "brbk7n", "left"), ("bbaf2n", "pwij3p", "left")],
+)
+def test_beside_a_silent_person_the_voice_goes_to_the_talker(shared_data, talker, silent, side):
+    """Two real people pasted side by side; the last one moves the lips without a sound."""
+    clips = shared_data / "clips"
+    given = whose(clips / f"{talker}.mpg", Beside(clips / f"{silent}.mpg", side, REST_S))
+    assert set(given) == {TALKER}

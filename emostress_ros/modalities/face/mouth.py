@@ -1,13 +1,18 @@
 """How much a mouth moves: the sign by which a speaking face is told from a silent one.
 
-Two successive aligned faces differ because the mouth moves, and because the landmarks tremble and
-the head turns.  The second part is, to first order, an affine motion of the patch with a change of
-light, and is taken out by least squares (Lucas and Kanade, "An iterative image registration
-technique with an application to stereo vision", IJCAI 1981, in its affine form); what is left of
-the patch round the mouth is its own motion.
+Two aligned faces of one person differ because the mouth moves, because the head turns, and because
+the landmarks that they were aligned by tremble. The turn is, to first order, an affine motion of
+the patch with a change of light, and is taken out by least squares (Lucas and Kanade, "An iterative
+image registration technique with an application to stereo vision", IJCAI 1981, in its affine form).
+The trembling is new with every frame and does not grow with time, whereas a speaking mouth opens or
+closes for about an eighth of a second: a syllable lasts a quarter of one (Chandrasekaran et al.,
+"The natural statistics of audiovisual speech", PLoS Comput. Biol. 5 (2009): 2 to 7 Hz). So what
+differs from one frame to the next is taken off what differs over a syllable's half.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +21,11 @@ FloatArray = npt.NDArray[np.float64]
 
 MOUTH = (slice(30, 46), slice(12, 36))
 """Rows and columns of the mouth in a 48×48 face of ``alignment.TEMPLATE``."""
+SPAN_NS = 160_000_000
+"""Time over which a mouth is compared with itself."""
+_SPANS_NS = (120_000_000, 240_000_000)  # allowed where no frame lies just so
+_LONGEST_STEP_NS = 100_000_000  # a slower camera does not tell trembling from motion
 _LEAST_DEVIATION = 8.0  # grey levels: a flat face has no contrast to measure motion in
-_LONGEST_STEP_NS = 250_000_000  # over a longer step the face has changed for other reasons
 
 
 def _plane(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
@@ -28,15 +36,15 @@ def _plane(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
 _ROWS, _COLUMNS = _plane((MOUTH[0].stop - MOUTH[0].start, MOUTH[1].stop - MOUTH[1].start))
 
 
-def motion_between(before: FloatArray, after: FloatArray) -> float:
+def difference(before: FloatArray, after: FloatArray) -> float:
     """Return what differs between two mouths beyond an affine motion and a change of light.
 
     Args:
         before: (16, 24) mouth of a standardised face.
-        after: the same of the next frame.
+        after: the same at another time.
 
     Returns:
-        root mean square, in standard deviations of the face's grey levels.
+        mean square, in variances of the face's grey levels.
     """
     mean = (before + after) / 2
     down, across = np.gradient(mean)
@@ -49,14 +57,14 @@ def motion_between(before: FloatArray, after: FloatArray) -> float:
     # A ridge, because a flat patch has no gradients to explain anything by.
     normal = basis @ basis.T + 1e-6 * np.eye(len(basis))
     left = change - basis.T @ np.linalg.solve(normal, basis @ change)
-    return float(np.sqrt(np.mean(left**2)))
+    return float(np.mean(left**2))
 
 
 class MouthMotion:
-    """Motion of the mouth of every tracked face, from frame to frame."""
+    """Motion of the mouth of every tracked face."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[int, FloatArray]] = {}
+        self._past: dict[str, deque[tuple[int, FloatArray]]] = {}
 
     def update(
         self, tracks: list[str], faces: npt.NDArray[np.uint8], stamp_ns: int
@@ -69,26 +77,41 @@ class MouthMotion:
             stamp_ns: of the frame, sensor clock.
 
         Returns:
-            the motion since the frame before; None for a face that was not seen at most 0.25 s
-            before, or not before this moment.
+            what differs over `SPAN_NS` less what differs from the frame before, in variances of
+            the face's grey levels: 0 on average for a mouth at rest, single values lie about it on
+            both sides. None while the face is not followed for so long, or with less than ten
+            frames a second.
         """
-        mouths = [_mouth(face) for face in faces]
-        motions = [
-            self._motion(track, mouth, stamp_ns)
-            for track, mouth in zip(tracks, mouths, strict=True)
-        ]
-        self._last = {track: (stamp_ns, mouth) for track, mouth in zip(tracks, mouths, strict=True)}
-        return motions
+        gone = self._past.keys() - set(tracks)
+        for track in gone:
+            del self._past[track]
+        return [self._motion(*one, stamp_ns) for one in zip(tracks, faces, strict=True)]
 
     def reset(self) -> None:
         """Forget every face."""
-        self._last.clear()
+        self._past.clear()
 
-    def _motion(self, track: str, mouth: FloatArray, stamp_ns: int) -> float | None:
-        seen_ns, before = self._last.get(track, (stamp_ns, mouth))
-        if not 0 < stamp_ns - seen_ns <= _LONGEST_STEP_NS:
-            return None
-        return motion_between(before, mouth)
+    def _motion(self, track: str, face: npt.NDArray[np.uint8], stamp_ns: int) -> float | None:
+        past = self._past.setdefault(track, deque())
+        if past and not 0 < stamp_ns - past[-1][0] <= _LONGEST_STEP_NS:
+            past.clear()
+        while past and stamp_ns - past[0][0] > _SPANS_NS[1]:
+            past.popleft()
+        mouth = _mouth(face)
+        motion = _beyond_trembling(past, mouth, stamp_ns)
+        past.append((stamp_ns, mouth))
+        return motion
+
+
+def _beyond_trembling(
+    past: deque[tuple[int, FloatArray]], mouth: FloatArray, stamp_ns: int
+) -> float | None:
+    if not past:
+        return None
+    seen_ns, before = min(past, key=lambda one: abs(stamp_ns - one[0] - SPAN_NS))
+    if stamp_ns - seen_ns < _SPANS_NS[0]:
+        return None
+    return difference(before, mouth) - difference(past[-1][1], mouth)
 
 
 def _mouth(face: npt.NDArray[np.uint8]) -> FloatArray:
