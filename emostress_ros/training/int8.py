@@ -96,20 +96,24 @@ def _named(file: Path, kinds: Sequence[str], spared: int) -> list[str]:
     """Give every node a name; return those with a large weight that ONNX Runtime can multiply.
 
     Its 8-bit matrix products take a matrix: a vector, or a stack of matrices, stays in float32.
-    What bounds the result of a chosen product is returned with it.
+    What bounds the result of a chosen product is returned with it.  The few matrices behind
+    convolutions stay, too: all that was seen passes through them.
     """
     model = onnx.load(str(file))
     ranks = {item.name: len(item.dims) for item in model.graph.initializer}
     large, chosen, results = dict(large_weights(model)), [], set[str]()
+    convolutional = False
     for number, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type}_{number}"
         weight = node.input[1] if len(node.input) > 1 else ""
         convolution = node.op_type == "Conv" and weight in ranks
+        matrix = weight in large and ranks[weight] == 2 and not convolutional
         if convolution and spared > 0:
             spared -= 1
-        elif node.op_type in kinds and (convolution or (weight in large and ranks[weight] == 2)):
+        elif node.op_type in kinds and (convolution or matrix):
             chosen.append(node.name)
             results.add(node.output[0])
+            convolutional |= convolution
         elif node.op_type in BOUNDS and node.input[0] in results:
             chosen.append(node.name)
     onnx.save(model, str(file))
