@@ -12,6 +12,7 @@ Training makes its tables with :func:`rows`, the running graph a few tokens at a
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -224,15 +225,18 @@ class Heard(NamedTuple):
     terms: ModalityTerms
 
 
-def pack(layout: Layout, people: Sequence[Sequence[Heard]]) -> tuple[FloatArray, FloatArray]:
-    """Return (P, width) embeddings and (P, M, columns) evidence of P people.
+def pack(
+    layout: Layout, people: Sequence[Sequence[Heard]], embeddings: FloatArray, evidence: FloatArray
+) -> None:
+    """Write what is used of P people into the arrays of a model.
 
     Args:
         layout: of the model.
-        people: what is used of each; M is the most that anybody has, at least 1.
+        people: what is used of each, at most M items.
+        embeddings: (P, width), contiguous float32; overwritten.
+        evidence: (P, M, columns), contiguous float32; overwritten.
     """
-    most = max(1, *map(len, people)) if people else 1
-    embeddings = np.zeros((len(people), layout.width), dtype=np.float32)
+    embeddings.fill(0.0)
     nothing = [0.0] * layout.columns
     values: list[float] = []
     for person, heard in enumerate(people):
@@ -243,9 +247,8 @@ def pack(layout: Layout, people: Sequence[Sequence[Heard]]) -> tuple[FloatArray,
             values += nothing[IDENTITY:] if place is None else place.identity
             if place is not None and read:
                 embeddings[person, place.start : place.end] = item.embedding.vector
-        values += nothing * (most - len(heard))
-    evidence = np.array(values, dtype=np.float32)
-    return embeddings, evidence.reshape(len(people), most, layout.columns)
+        values += nothing * (evidence.shape[1] - len(heard))
+    struct.pack_into(f"{len(values)}f", evidence, 0, *values)
 
 
 def token(item: Heard, has_embedding: bool) -> list[float]:

@@ -19,6 +19,7 @@ from emostress_ros.fusion.verdict import (
     combined_shares,
     ordered_probabilities,
 )
+from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.session import Session
 
@@ -34,6 +35,7 @@ OUTPUTS = (
     "stress_weights",
 )
 _USED = ("probabilities", "valence", "arousal", "stress", "emotion_weights", "stress_weights")
+_MOST_SHAPES = 64
 _NOTHING = np.empty(0, np.float32)
 _SILENCE = Finding(_NOTHING, math.nan, math.nan, math.nan, {})
 
@@ -45,6 +47,8 @@ class LearnedFusion(FusionStrategy):
         card: names the strategy and the modalities under ``extra``.
         min_quality: evidence under it is not used.
         unknown_below: confidence under which the emotion is *unknown*; by default the card's.
+
+    One thread at a time: the model's inputs and outputs are arrays that stay.
 
     Attributes:
         layout: what the model knows.
@@ -69,6 +73,7 @@ class LearnedFusion(FusionStrategy):
                 f"{card.identifier} is no learned fusion: it needs the inputs {', '.join(INPUTS)} "
                 f"and the outputs {', '.join(OUTPUTS)}"
             )
+        self._runs: dict[tuple[int, int], BoundRun] = {}
         self._places = [self.session.output_names.index(name) for name in _USED]
 
     def findings(self, situations: Sequence[Situation]) -> list[Finding]:
@@ -76,9 +81,22 @@ class LearnedFusion(FusionStrategy):
         heard = [self._heard(situation) for situation in situations]
         if not any(heard):
             return [_SILENCE] * len(situations)
-        embeddings, evidence = pack(self.layout, heard)
-        said = self.session.run_own({"embeddings": embeddings, "evidence": evidence})
-        return [_finding(items, *rows) for items, rows in zip(heard, self._rows(said), strict=True)]
+        run = self._run_of(len(heard), max(map(len, heard)))
+        pack(self.layout, heard, *run.inputs.values())
+        rows = self._rows(run.run())
+        return [_finding(items, *said) for items, said in zip(heard, rows, strict=True)]
+
+    def _run_of(self, people: int, tokens: int) -> BoundRun:
+        """Return the run of this shape, made when it is first asked for."""
+        run = self._runs.get((people, tokens))
+        if run is None:
+            shapes = ((people, self.layout.width), (people, tokens, self.layout.columns))
+            empty = (np.zeros(shape, np.float32) for shape in shapes)
+            run = self.session.bound(dict(zip(INPUTS, empty, strict=True)))
+            if len(self._runs) >= _MOST_SHAPES:
+                self._runs.clear()
+            self._runs[people, tokens] = run
+        return run
 
     def _heard(self, situation: Situation) -> list[Heard]:
         ages = situation.aligned.ages_ns
@@ -96,7 +114,7 @@ class LearnedFusion(FusionStrategy):
         """Yield what the model says of each person, in the order of :data:`_USED`."""
         probabilities, *others = (said[place] for place in self._places)
         # Lists: arrays of a few numbers cost more than what is done with them.
-        return zip(probabilities, *(values.tolist() for values in others), strict=True)
+        return zip(probabilities.copy(), *(values.tolist() for values in others), strict=True)
 
 
 def _finding(

@@ -42,10 +42,10 @@ class Smoother:
         return 1.0 - math.exp(-elapsed_s / self._constant_s)
 
     def _blend(self, before: Affect, now: Affect, gain: float) -> Affect:
-        probabilities = now.probabilities
-        if len(before.probabilities) == len(probabilities):
-            probabilities = (1.0 - gain) * before.probabilities + gain * probabilities
-        each: list[float] = probabilities.tolist()
+        each, rest = now.probabilities.tolist(), 1.0 - gain
+        if len(before.probabilities) == len(each):
+            earlier = before.probabilities.tolist()
+            each = [rest * p + gain * q for p, q in zip(earlier, each, strict=True)]
         emotion = self._keep_or_change(before.emotion, each, gain)
         stress = _mix(before.stress, now.stress, gain)
         level = before.stress_level if gain < 1.0 else StressLevel.UNKNOWN
@@ -54,7 +54,7 @@ class Smoother:
             person_id=now.person_id,
             emotion=emotion,
             labels=now.labels,
-            probabilities=np.asarray(probabilities, dtype=np.float32),
+            probabilities=np.array(each, dtype=np.float32),
             valence=_mix(before.valence, now.valence, gain),
             arousal=_mix(before.arousal, now.arousal, gain),
             stress=stress,

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state
 
 from emostress_ros.errors import ModelCorruptError, ModelError, ParameterError, SignalError
+from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.engines import engine_key, provider_options
+from emostress_ros.inference.ort_errors import ORT_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +26,6 @@ PROVIDERS: Mapping[str, str] = {
     "cpu": "CPUExecutionProvider",
 }
 """Names of the execution providers in parameters and cards, in the usual order of preference."""
-
-# ONNX Runtime's own exceptions share no base class but Exception.
-ORT_ERRORS: tuple[type[Exception], ...] = (
-    RuntimeError,
-    ValueError,
-    *(
-        item
-        for item in vars(onnxruntime_pybind11_state).values()
-        if isinstance(item, type) and issubclass(item, Exception)
-    ),
-)
 
 # The last where ONNX Runtime is older than plug-ins.
 _NO_PLUGIN: tuple[type[Exception], ...] = (*ORT_ERRORS, ImportError, AttributeError)
@@ -116,28 +106,25 @@ class Session:
             SignalError: an input is missing, unknown, of another shape, or holds NaN.
             ModelError: ONNX Runtime refused the inputs.
         """
-        feed = {name: self._prepare(name, value) for name, value in inputs.items()}
-        missing = set(self._inputs) - set(feed)
-        if missing:
-            raise SignalError(f"{self.name} lacks the inputs {', '.join(sorted(missing))}")
-        return dict(zip(self.output_names, self.run_own(feed), strict=True))
+        feed = self._feed(inputs)
+        try:
+            results = self._run_bound(feed) if self._bind else self._session.run(None, feed)
+        except ORT_ERRORS as error:
+            raise ModelError(f"{self.name}: ONNX Runtime failed: {error}") from error
+        return dict(zip(self.output_names, results, strict=True))
 
-    def run_own(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """Run the model on arrays of our own making, which are not looked at again.
+    def bound(self, inputs: Mapping[str, np.ndarray]) -> BoundRun:
+        """Return a run over arrays that stay; for many runs of one shape, see :class:`BoundRun`.
 
         Args:
-            inputs: every input, of its shape and dtype, contiguous and finite.
-
-        Returns:
-            the outputs, in the order of :attr:`output_names`.
+            inputs: as of :meth:`run`; what is written to them later is not checked.
 
         Raises:
-            ModelError: ONNX Runtime refused the inputs.
+            SignalError, ModelError: as :meth:`run`.
         """
+        feed = self._feed(inputs)
         try:
-            if self._bind:
-                return self._run_bound(inputs)
-            return list(self._session.run(None, inputs))
+            return BoundRun(self.name, self._session, feed)
         except ORT_ERRORS as error:
             raise ModelError(f"{self.name}: ONNX Runtime failed: {error}") from error
 
@@ -166,6 +153,13 @@ class Session:
             binding.bind_output(name)
         self._session.run_with_iobinding(binding)
         return list(binding.copy_outputs_to_cpu())
+
+    def _feed(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        feed = {name: self._prepare(name, value) for name, value in inputs.items()}
+        missing = set(self._inputs) - set(feed)
+        if missing:
+            raise SignalError(f"{self.name} lacks the inputs {', '.join(sorted(missing))}")
+        return feed
 
     def _prepare(self, name: str, value: np.ndarray) -> np.ndarray:
         if name not in self._inputs:

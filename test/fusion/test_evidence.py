@@ -59,9 +59,10 @@ def test_a_token_is_the_row_that_training_sees(item, has_embedding):
 
 @given(st.lists(st.lists(heards(), max_size=4), min_size=1, max_size=3))
 def test_everybody_is_packed_as_they_would_be_alone(people):
-    embeddings, evidence = pack(LAYOUT, people)
-    most = max(1, *map(len, people)) if people else 1
-    assert embeddings.shape == (len(people), 5) and evidence.shape == (len(people), most, 18)
+    most = max(1, *map(len, people))
+    embeddings = np.full((len(people), 5), 7.0, np.float32)
+    evidence = np.full((len(people), most, 18), 7.0, np.float32)
+    pack(LAYOUT, people, embeddings, evidence)
     for person, heard in enumerate(people):
         assert not evidence[person, len(heard) :].any()
         expected = np.zeros(5, np.float32)

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from emostress_ros.cli.main import main
-from emostress_ros.errors import ParameterError
+from emostress_ros.errors import ParameterError, SignalError
 from emostress_ros.inference import ModelCard, Session
 from emostress_ros.inference.engines import (
     EngineKey,
@@ -92,9 +92,20 @@ def test_bound_inputs_and_outputs_say_the_same():
     feed = features(plain)
     for name, value in plain.run(feed).items():
         np.testing.assert_array_equal(bound.run(feed)[name], value)
-        for session in (plain, bound):
-            own = dict(zip(session.output_names, session.run_own(feed), strict=True))
-            np.testing.assert_array_equal(own[name], value)
+
+
+def test_a_run_over_arrays_that_stay_says_the_same_of_whatever_they_hold():
+    session = Session(ModelCard.load(CARD))
+    first = features(session)
+    run = session.bound({name: np.zeros_like(value) for name, value in first.items()})
+    for scale in (1.0, 0.5):
+        for name, value in first.items():
+            run.inputs[name][...] = scale * value
+        said = dict(zip(session.output_names, run.run(), strict=True))
+        for name, value in session.run({n: scale * v for n, v in first.items()}).items():
+            np.testing.assert_array_equal(said[name], value)
+    with pytest.raises(SignalError, match="lacks the inputs"):
+        session.bound({})
 
 
 def test_a_warm_up_runs_the_model_and_changes_nothing():
