@@ -100,21 +100,39 @@ def _features(*parts: str) -> Callable[[Task], Fitted]:
     return fit
 
 
-def _invariant(task: Task) -> Fitted:
-    """Fit a line over what two laboratories are likeliest to share, calibrated likewise.
+_CHANNELS = {feature.name: feature.channel for feature in FEATURES}
+_LEVELS = ("eda_tonic", "hr_mean")
+
+
+def _shared(view: str, name: str) -> bool:
+    """Whether two laboratories are likely to share a feature.
 
     That is heart and skin conductance, as ranks in the person's past and changes against the last
     minutes: no levels, no motion (people stand in one stress test and sit in the other), no
     temperature (of the room), no shape of the pulse (of the strap).
     """
-    channels = {feature.name: feature.channel for feature in FEATURES}
-    shared = [
-        view in ("rank", "change") and channels[name] in ("heart", "eda")
-        for view, names in task.table.variant.views.items()
-        for name in names
-    ]
-    table = replace(task.table, features=np.where(shared, task.table.features, np.nan))
-    return _features(LINE)(replace(task, table=table, fitted={}))
+    return view in ("rank", "change") and _CHANNELS[name] in ("heart", "eda")
+
+
+def _level(view: str, name: str) -> bool:
+    """Whether a feature tells how far up skin conductance or heart rate are in the person's past.
+
+    The two rise with any arousal of the sympathetic nerves, whatever brings it; how they vary
+    within a minute depends on the task.
+    """
+    return view in ("rank", "change") and name in _LEVELS
+
+
+def _line_over(kept: Callable[[str, str], bool]) -> Callable[[Task], Fitted]:
+    """Fit a line over some columns alone, calibrated likewise."""
+
+    def fit(task: Task) -> Fitted:
+        views = task.table.variant.views
+        columns = [kept(view, name) for view, names in views.items() for name in names]
+        table = replace(task.table, features=np.where(columns, task.table.features, np.nan))
+        return _features(LINE)(replace(task, table=table, fitted={}))
+
+    return fit
 
 
 def _blend(task: Task, rows: Rows, parts: tuple[str, ...]) -> Blend:
@@ -195,7 +213,14 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "invariant",
             "the same over heart and skin conductance against the person's past alone",
             False,
-            _invariant,
+            _line_over(_shared),
+        ),
+        Architecture(
+            "levels",
+            "the same over four figures: tonic skin conductance and mean heart rate, each as rank "
+            "in the person's past and change against the last minutes",
+            False,
+            _line_over(_level),
         ),
         Architecture(
             "boosting", "gradient-boosted trees over the features", False,
