@@ -36,28 +36,29 @@ def _plane(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
 _ROWS, _COLUMNS = _plane((MOUTH[0].stop - MOUTH[0].start, MOUTH[1].stop - MOUTH[1].start))
 
 
-def difference(before: FloatArray, after: FloatArray) -> float:
-    """Return what differs between two mouths beyond an affine motion and a change of light.
+def differences(before: FloatArray, after: FloatArray) -> FloatArray:
+    """Return what differs between pairs of mouths beyond an affine motion and a change of light.
 
     Args:
-        before: (16, 24) mouth of a standardised face.
+        before: (n, 16, 24) mouths of standardised faces.
         after: the same at another time.
 
     Returns:
-        mean square, in variances of the face's grey levels.
+        (n,) mean squares, in variances of the face's grey levels.
     """
     mean = (before + after) / 2
-    down, across = np.gradient(mean)
+    down, across = np.gradient(mean, axis=(1, 2))
     columns = (
         across, down, across * _COLUMNS, across * _ROWS, down * _COLUMNS, down * _ROWS,
         np.ones_like(mean), mean,
     )  # fmt: skip
-    basis = np.stack([column.ravel() for column in columns])
-    change = (after - before).ravel()
+    basis = np.stack(columns, axis=1).reshape(len(mean), len(columns), -1)
+    change = (after - before).reshape(len(mean), -1, 1)
     # A ridge, because a flat patch has no gradients to explain anything by.
-    normal = basis @ basis.T + 1e-6 * np.eye(len(basis))
-    left = change - basis.T @ np.linalg.solve(normal, basis @ change)
-    return float(np.mean(left**2))
+    normal = basis @ basis.transpose(0, 2, 1) + 1e-6 * np.eye(len(columns))
+    left = change - basis.transpose(0, 2, 1) @ np.linalg.solve(normal, basis @ change)
+    squares: FloatArray = np.mean(left[..., 0] ** 2, axis=1)
+    return squares
 
 
 class MouthMotion:
@@ -85,36 +86,42 @@ class MouthMotion:
         gone = self._past.keys() - set(tracks)
         for track in gone:
             del self._past[track]
-        return [self._motion(*one, stamp_ns) for one in zip(tracks, faces, strict=True)]
+        mouths = _mouths(faces)
+        pairs = [self._pair(track, stamp_ns) for track in tracks]
+        known = [row for row, pair in enumerate(pairs) if pair is not None]
+        motions: list[float | None] = [None] * len(tracks)
+        if known:
+            before = np.concatenate([pair for pair in pairs if pair is not None])
+            found = differences(before, np.repeat(mouths[known], 2, axis=0))
+            for row, far, near in zip(known, found[::2], found[1::2], strict=True):
+                motions[row] = float(far - near)
+        for track, mouth in zip(tracks, mouths, strict=True):
+            self._past[track].append((stamp_ns, mouth))
+        return motions
 
     def reset(self) -> None:
         """Forget every face."""
         self._past.clear()
 
-    def _motion(self, track: str, face: npt.NDArray[np.uint8], stamp_ns: int) -> float | None:
+    def _pair(self, track: str, stamp_ns: int) -> FloatArray | None:
+        """Return (2, 16, 24): a track's mouth `SPAN_NS` before, and the last; None without."""
         past = self._past.setdefault(track, deque())
         if past and not 0 < stamp_ns - past[-1][0] <= _LONGEST_STEP_NS:
             past.clear()
         while past and stamp_ns - past[0][0] > _SPANS_NS[1]:
             past.popleft()
-        mouth = _mouth(face)
-        motion = _beyond_trembling(past, mouth, stamp_ns)
-        past.append((stamp_ns, mouth))
-        return motion
+        if not past:
+            return None
+        seen_ns, before = min(past, key=lambda one: abs(stamp_ns - one[0] - SPAN_NS))
+        if stamp_ns - seen_ns < _SPANS_NS[0]:
+            return None
+        return np.stack([before, past[-1][1]])
 
 
-def _beyond_trembling(
-    past: deque[tuple[int, FloatArray]], mouth: FloatArray, stamp_ns: int
-) -> float | None:
-    if not past:
-        return None
-    seen_ns, before = min(past, key=lambda one: abs(stamp_ns - one[0] - SPAN_NS))
-    if stamp_ns - seen_ns < _SPANS_NS[0]:
-        return None
-    return difference(before, mouth) - difference(past[-1][1], mouth)
-
-
-def _mouth(face: npt.NDArray[np.uint8]) -> FloatArray:
-    levels = face.astype(np.float64)
-    standardised: FloatArray = (levels - levels.mean()) / (levels.std() + _LEAST_DEVIATION)
-    return standardised[MOUTH]
+def _mouths(faces: npt.NDArray[np.uint8]) -> FloatArray:
+    """(n, 48, 48) faces to (n, 16, 24) mouths of standardised faces."""
+    levels = faces.astype(np.float64)
+    mean, deviation = levels.mean(axis=(1, 2)), levels.std(axis=(1, 2)) + _LEAST_DEVIATION
+    mouths = levels[:, MOUTH[0], MOUTH[1]] - mean[:, None, None]
+    standardised: FloatArray = mouths / deviation[:, None, None]
+    return standardised
