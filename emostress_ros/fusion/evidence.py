@@ -248,7 +248,7 @@ def pack(
             if place is not None and read:
                 embeddings[person, place.start : place.end] = item.embedding.vector
         values += nothing * (evidence.shape[1] - len(heard))
-    struct.pack_into(f"{len(values)}f", evidence, 0, *values)
+    struct.pack_into(f"{len(values)}f", evidence.data, 0, *values)
 
 
 def token(item: Heard, has_embedding: bool) -> list[float]:
