@@ -69,7 +69,7 @@ def test_what_can_be_learned_is_learned(name: str) -> None:
     index = np.arange(40)
     steps = list(fit_net(architecture(name), known, index, 4, options))
     assert len(steps) == options.epochs(architecture(name))
-    assert steps[-1][0] < steps[0][0]
+    assert len(steps) == 1 or steps[-1][0] < steps[0][0]
     rows = predict_net(steps[-1][1], known, np.arange(40, 48))
     np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-5)
     assert np.mean(rows.argmax(axis=1) == known.labels[40:]) >= 0.75

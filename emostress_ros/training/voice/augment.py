@@ -104,7 +104,7 @@ def augment(waveform: Float32Array, rng: np.random.Generator) -> Float32Array:
 def mask(
     frames: Float32Array, bands: int, rng: np.random.Generator, *, widest: float = 0.2
 ) -> Float32Array:
-    """Return (T, F) frames with one stretch of time and one of bands set to 0.
+    """Return (N, T, F) frames, in each item one stretch of time and one of bands set to 0.
 
     Args:
         frames: standardised, so that 0 is the mean.
@@ -113,11 +113,17 @@ def mask(
         widest: greatest share of time and of the bands that is hidden.
     """
     masked = frames.copy()
-    for axis, size in ((0, len(frames)), (1, bands)):
-        width = int(rng.integers(int(widest * size) + 1))
-        begin = int(rng.integers(size - width + 1))
-        if axis == 0:
-            masked[begin : begin + width] = 0.0
-        else:
-            masked[:, begin : begin + width] = 0.0
+    masked[_stretches(len(frames), frames.shape[1], rng, widest)] = 0.0
+    hidden = _stretches(len(frames), bands, rng, widest)
+    masked[..., :bands] *= ~hidden[:, None]
     return masked
+
+
+def _stretches(
+    count: int, size: int, rng: np.random.Generator, widest: float
+) -> npt.NDArray[np.bool_]:
+    """Return (count, size) rows, each with one stretch of at most ``widest`` of it True."""
+    width = rng.integers(int(widest * size) + 1, size=(count, 1))
+    begin = rng.integers(size - width + 1)
+    place = np.arange(size)
+    return (place >= begin) & (place < begin + width)

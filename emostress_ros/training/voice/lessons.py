@@ -78,8 +78,7 @@ def _start_weights(dataset: str, apart: Sequence[Entry]) -> list[str]:
         f"{dataset}, voices never heard: an encoder that had learned to transcribe speech is worth "
         f"{100 * (started.score.uar - fresh.score.uar):.0f} points of UAR (`{started.model}` "
         f"{100 * started.score.uar:.1f}, best network from scratch `{fresh.model}` "
-        f"{100 * fresh.score.uar:.1f}). Those from scratch are trained for 8 to 60 epochs on one "
-        "core; longer training may lift them."
+        f"{100 * fresh.score.uar:.1f})."
     ]
 
 

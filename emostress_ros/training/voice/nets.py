@@ -13,7 +13,6 @@ speech emotion recognition using recurrent neural networks with local attention"
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,92 +22,48 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from emostress_ros.errors import ModelNotFoundError
 from emostress_ros.training.voice.frames import BANDS, WIDTH, Front
+from emostress_ros.training.voice.functionals import Functionals
+from emostress_ros.training.voice.over_time import (
+    Cepstrum,
+    greatest_over,
+    masked,
+    mean_over,
+    paired,
+    pooled_lengths,
+)
 
 SHIPPED = "voice_speech"
 FROZEN = "voice_speech_frozen"
 """The shipped network with its encoder as it starts: the head alone learns."""
-COEFFICIENTS = 30
-"""MFCC that are kept."""
 
 
-class Cepstrum(nn.Module):
-    """Frames with their bands replaced by MFCC: a cosine transform decorrelates them."""
+class Paired(nn.Module):
+    """A body over frames of 80 ms, the means of neighbours: half the steps, no less known."""
 
-    width = COEFFICIENTS + WIDTH - BANDS
-
-    def __init__(self) -> None:
+    def __init__(self, body: nn.Module) -> None:
         super().__init__()
-        place = (torch.arange(BANDS) + 0.5) / BANDS
-        order = torch.arange(COEFFICIENTS)[:, None]
-        basis = torch.cos(math.pi * order * place) * math.sqrt(2.0 / BANDS)
-        self.register_buffer("basis", basis, persistent=False)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """(N, T, 67) to (N, T, 33)."""
-        return torch.cat((frames[..., :BANDS] @ self.basis.T, frames[..., BANDS:]), dim=-1)
-
-
-def masked(frames: Tensor, lengths: Tensor | None) -> Tensor:
-    """(N, T, D) with zeros behind each one's length."""
-    if lengths is None:
-        return frames
-    inside = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
-    return frames * inside[..., None].to(frames.dtype)
-
-
-def mean_over(frames: Tensor, lengths: Tensor | None) -> Tensor:
-    """(N, T, D) to the (N, D) mean over each one's length."""
-    if lengths is None:
-        return frames.mean(dim=1)
-    return masked(frames, lengths).sum(dim=1) / lengths[:, None].to(frames.dtype)
-
-
-def pooled_lengths(lengths: Tensor | None, times: int) -> Tensor | None:
-    """Lengths after steps of ``times`` frames; a last one that is not full counts."""
-    return None if lengths is None else (lengths + times - 1) // times
-
-
-def greatest_over(frames: Tensor, lengths: Tensor | None) -> Tensor:
-    """(N, T, D) to the (N, D) greatest values over each one's length."""
-    if lengths is not None:
-        outside = torch.arange(frames.shape[1], device=frames.device) >= lengths[:, None]
-        frames = frames.masked_fill(outside[..., None], -1e4)
-    return frames.amax(dim=1)
-
-
-class Moments(nn.Module):
-    """Mean, deviation and mean step of MFCC and prosody: what a logistic regression reads."""
-
-    dim = 3 * Cepstrum.width
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cepstrum = Cepstrum()
-        self.norm = nn.BatchNorm1d(self.dim, affine=False)
+        self.body = body
+        self.dim = int(body.dim)
 
     def forward(self, frames: Tensor, lengths: Tensor | None) -> Tensor:
-        """(N, T, 67) to (N, 99)."""
-        rows = self.cepstrum(frames)
-        mean = mean_over(rows, lengths)
-        spread = mean_over((rows - mean[:, None]).square(), lengths)
-        shorter = None if lengths is None else (lengths - 1).clamp_min(1)
-        step = mean_over((rows[:, 1:] - rows[:, :-1]).abs(), shorter)
-        moments: Tensor = self.norm(torch.cat((mean, (spread + 1e-5).sqrt(), step), dim=1))
-        return moments
+        """(N, T, 67) to (N, dim)."""
+        found: Tensor = self.body(*paired(frames, lengths))
+        return found
 
 
 class Recurrent(nn.Module):
-    """A recurrent layer over MFCC and prosody, averaged over time."""
+    """A recurrent layer over MFCC and prosody; mean and greatest value over time."""
 
-    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], hidden: int = 96) -> None:
+    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], hidden: int = 128) -> None:
         super().__init__()
         self.cepstrum = Cepstrum()
         self.layers = kind(Cepstrum.width, hidden, batch_first=True)
-        self.dim = hidden
+        self.dim = 2 * hidden
 
     def forward(self, frames: Tensor, lengths: Tensor | None) -> Tensor:
-        """(N, T, 67) to (N, hidden)."""
-        return mean_over(self.layers(self.cepstrum(frames))[0], lengths)
+        """(N, T, 67) to (N, 2 * hidden)."""
+        heard = self.layers(self.cepstrum(frames))[0]
+        return torch.cat((mean_over(heard, lengths), greatest_over(heard, lengths)), dim=1)
 
 
 class Conv1d(nn.Module):
@@ -245,24 +200,28 @@ class Architecture:
 
     Attributes:
         build: number of classes to a fresh network.
-        epochs: passes over the clips.
+        epochs: passes over the clips; a closed fit has one.
         rate: highest learning rate.
         mixup: parameter of mixup's Beta distribution; 0 for none.
     """
 
     build: Callable[[int], FrameNet]
     epochs: int
-    rate: float
-    mixup: float = 0.2
+    rate: float = 3e-3
+    mixup: float = 0.0
+
+
+def _of(body: Callable[[], nn.Module]) -> Callable[[int], FrameNet]:
+    return lambda classes: FrameNet(Paired(body()), classes)
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "logistic": Architecture(lambda k: FrameNet(Moments(), k, 0.0), 60, 1e-2, 0.0),
-    "lstm": Architecture(lambda k: FrameNet(Recurrent(nn.LSTM), k), 16, 3e-3),
-    "gru": Architecture(lambda k: FrameNet(Recurrent(nn.GRU), k), 10, 3e-3),
-    "cnn1d": Architecture(lambda k: FrameNet(Conv1d(), k), 30, 3e-3),
-    "cnn2d": Architecture(lambda k: FrameNet(Conv2d(), k), 8, 3e-3),
-    "cnn_bilstm_attention": Architecture(lambda k: FrameNet(ConvBiLstmAttention(), k), 20, 3e-3),
+    "logistic": Architecture(lambda classes: FrameNet(Functionals(), classes, 0.0), 1),
+    "lstm": Architecture(_of(lambda: Recurrent(nn.LSTM)), 80),
+    "gru": Architecture(_of(lambda: Recurrent(nn.GRU)), 60),
+    "cnn1d": Architecture(lambda classes: FrameNet(Conv1d(), classes), 80, mixup=0.2),
+    "cnn2d": Architecture(_of(Conv2d), 40),
+    "cnn_bilstm_attention": Architecture(_of(ConvBiLstmAttention), 24),
 }
 """Networks over frames by name; :data:`SHIPPED` is trained by a trainer of its own."""
 

@@ -20,6 +20,7 @@ from emostress_ros.training.common import (
 from emostress_ros.training.voice.augment import mask
 from emostress_ros.training.voice.data import Float32Array
 from emostress_ros.training.voice.frames import BANDS, FrameBank, IntArray
+from emostress_ros.training.voice.functionals import Functionals, fit_logistic
 from emostress_ros.training.voice.nets import Architecture, FrameNet
 
 _GREATEST_NORM = 5.0
@@ -35,6 +36,9 @@ class NetOptions:
         smoothing: share of the target that goes to all classes alike.
         ema: decay of the weights' moving average, which is what is judged.
         share: part of the architecture's epochs, (0, 1].
+        plain: share of the clips that are taken as they are, not augmented.
+        mixed: what is learned from and what is judged may share people, as at random; then so may
+            the folds inside the training part.
         seed: of everything.
     """
 
@@ -43,6 +47,8 @@ class NetOptions:
     smoothing: float = 0.05
     ema: float = 0.98
     share: float = 1.0
+    plain: float = 0.5
+    mixed: bool = False
     seed: int = 0
 
     def epochs(self, chosen: Architecture) -> int:
@@ -67,6 +73,12 @@ def fit_net(
     mean, scale = bank.moments(index)
     net.mean.copy_(mean)
     net.scale.copy_(scale)
+    if isinstance(net.body, Functionals):
+        frames, lengths = bank.batch(np.zeros_like(index), index)
+        standard = (net.standardise(frames, lengths), lengths)
+        yield fit_logistic(net.body, net.classify, standard, (bank, index),
+                           mixed=options.mixed), net  # fmt: skip
+        return
     ema = ModelEma(net, options.ema)
     optimiser = torch.optim.AdamW(parameter_groups(net, options.weight_decay), chosen.rate)
     count = np.bincount(bank.labels[index], minlength=classes)
@@ -75,7 +87,7 @@ def fit_net(
     for epoch in range(epochs):
         net.train()
         losses = []
-        batches = _batches(bank, index, options.batch, rng)
+        batches = _batches(bank, index, options, rng)
         for step, (variants, clips) in enumerate(batches):
             factor = cosine_warmup((epoch + step / len(batches)) / epochs)
             for group in optimiser.param_groups:
@@ -91,12 +103,13 @@ def fit_net(
 
 
 def _batches(
-    bank: FrameBank, index: IntArray, size: int, rng: np.random.Generator
+    bank: FrameBank, index: IntArray, options: NetOptions, rng: np.random.Generator
 ) -> list[tuple[IntArray, IntArray]]:
     """Return (variants, clips) of every step: clips of like length together, in random order."""
     variants = rng.integers(len(bank.frames), size=len(index))
+    variants[rng.random(len(index)) < options.plain] = 0
     order = np.argsort(bank.lengths[variants, index] * rng.uniform(0.85, 1.15, len(index)))
-    parts = np.array_split(order, max(1, len(order) // size))
+    parts = np.array_split(order, max(1, len(order) // options.batch))
     return [(variants[parts[i]], index[parts[i]]) for i in rng.permutation(len(parts))]
 
 
@@ -112,8 +125,7 @@ def _loss(
     """Cross-entropy of one batch, masked, mixed and balanced over classes."""
     mixup, options = recipe
     frames, lengths = bank.batch(variants, clips)
-    standard = net.standardise(frames, lengths).numpy()
-    rows = torch.from_numpy(np.stack([mask(row, BANDS, rng) for row in standard]))
+    rows = torch.from_numpy(mask(net.standardise(frames, lengths).numpy(), BANDS, rng))
     labels = torch.from_numpy(bank.labels[clips])
     target = functional.one_hot(labels, len(balance)).float()
     target = (1 - options.smoothing) * target + options.smoothing / len(balance)
