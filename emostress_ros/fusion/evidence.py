@@ -11,11 +11,11 @@ Training makes its tables with :func:`rows`, the running graph a few tokens at a
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isnan, log
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +48,7 @@ PRESENT = COLUMNS.index("present")
 IDENTITY = len(COLUMNS)
 """First of the columns that name the modality, one for each that the model knows."""
 _LEAST = 1e-4
-_LEAST_LOG = math.log(_LEAST)
+_LEAST_LOG = log(_LEAST)
 _LEAST_STRESS = 1e-3
 _GREATEST_LOGIT = 6.0
 
@@ -256,16 +256,16 @@ def token(item: Heard, has_embedding: bool) -> list[float]:
     if item.probabilities is None:
         row = [0.0] * (SPEAKS_OF_EMOTION + 2)
     else:
-        logs = [math.log(p) if p > _LEAST else _LEAST_LOG for p in item.probabilities]
+        logs = [log(p) if p > _LEAST else _LEAST_LOG for p in item.probabilities]
         mean = sum(logs) / len(logs)
         row = [value - mean for value in logs]
         row += (1.0, max(*item.probabilities, _LEAST))
     stress, old, terms = item.embedding.stress, max(item.age_s, 0.0), item.terms
-    if math.isnan(stress):
+    if isnan(stress):
         row += (0.0, 0.0)
     else:
         level = min(max(stress, _LEAST_STRESS), 1.0 - _LEAST_STRESS)
-        logit = math.log(level / (1.0 - level))
+        logit = log(level / (1.0 - level))
         row += (min(max(logit, -_GREATEST_LOGIT), _GREATEST_LOGIT), 1.0)
     age, freshness = min(old / terms.max_age_s, 2.0), 0.5 ** (old / terms.half_life_s)
     row += (item.embedding.quality, age, freshness, float(has_embedding), 1.0)

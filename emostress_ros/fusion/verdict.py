@@ -163,27 +163,23 @@ class FusionStrategy(ABC):
     def _contribution(
         self, name: str, situation: Situation, weights: Mapping[str, float]
     ) -> Contribution:
-        aligned = situation.aligned
-        embedding = aligned.embeddings.get(name) or situation.stale.get(name)
+        aligned, refused = situation.aligned, name in situation.refused
+        fresh = aligned.embeddings.get(name)
+        embedding = fresh or situation.stale.get(name)
         if embedding is None:
-            silent = name in situation.refused
-            status = ContributionStatus.NO_CONSENT if silent else ContributionStatus.MISSING
+            status = ContributionStatus.NO_CONSENT if refused else ContributionStatus.MISSING
             return Contribution(name, "", status, 0.0, math.nan, 0)
-        status = self._status(name, embedding, situation, weights)
-        age_ns = max(0, aligned.ages_ns[name])
         weight = weights.get(name, 0.0)
+        if refused:
+            status = ContributionStatus.NO_CONSENT
+        elif fresh is None:
+            status = ContributionStatus.STALE
+        elif embedding.quality < self._min_quality or weight <= 0.0:
+            status = ContributionStatus.LOW_QUALITY
+        else:
+            status = ContributionStatus.USED
+        age_ns = max(0, aligned.ages_ns[name])
         return Contribution(name, embedding.ran_as, status, weight, embedding.quality, age_ns)
-
-    def _status(
-        self, name: str, embedding: Embedding, situation: Situation, weights: Mapping[str, float]
-    ) -> ContributionStatus:
-        if name in situation.refused:
-            return ContributionStatus.NO_CONSENT
-        if name in situation.stale:
-            return ContributionStatus.STALE
-        if embedding.quality < self._min_quality or weights.get(name, 0.0) <= 0.0:
-            return ContributionStatus.LOW_QUALITY
-        return ContributionStatus.USED
 
 
 def threshold(card: ModelCard) -> float:
@@ -210,7 +206,7 @@ def ordered_probabilities(embedding: Embedding) -> list[float]:
                 of_label[label] += probability
         given = list(of_label.values())
     total = sum(given)
-    return [p / total if total > 0.0 else 1.0 / len(EMOTIONS) for p in given]
+    return [p / total for p in given] if total > 0.0 else [1.0 / len(EMOTIONS)] * len(EMOTIONS)
 
 
 def wire_probabilities(embedding: Embedding) -> npt.NDArray[np.float64]:
@@ -225,11 +221,9 @@ def combined_shares(names: Sequence[str], *questions: Sequence[float]) -> dict[s
         names: M modalities.
         questions: M weights >= 0 in each question; all zero where it was not answered.
     """
-    totals = [sum(weights) for weights in questions]
-    answered = [(w, total) for w, total in zip(questions, totals, strict=True) if total > 0.0]
-    if not answered:
-        return {}
-    return {
-        name: sum([weights[i] / total for weights, total in answered]) / len(answered)
-        for i, name in enumerate(names)
-    }
+    mean = [0.0] * len(names)
+    answered = [weights for weights in questions if any(weights)]
+    for weights in answered:
+        scale = 1.0 / (sum(weights) * len(answered))
+        mean = [share + scale * weight for share, weight in zip(mean, weights, strict=True)]
+    return dict(zip(names, mean, strict=True)) if answered else {}
