@@ -24,7 +24,7 @@ PENALTIES = (0.1, 0.03, 0.01, 0.003)
 """Weights of the squared coefficients that are tried, the strongest first."""
 _FURTHEST = 5.0  # deviations from the mean that a functional may be
 _FOLDS = 3  # that choose the penalty
-_STEPS = 100  # of L-BFGS, for one penalty
+_STEPS = 50  # of L-BFGS, for one penalty
 
 
 class Functionals(nn.Module):

@@ -217,11 +217,11 @@ def _of(body: Callable[[], nn.Module]) -> Callable[[int], FrameNet]:
 
 ARCHITECTURES: dict[str, Architecture] = {
     "logistic": Architecture(lambda classes: FrameNet(Functionals(), classes, 0.0), 1),
-    "lstm": Architecture(_of(lambda: Recurrent(nn.LSTM)), 50),
-    "gru": Architecture(_of(lambda: Recurrent(nn.GRU)), 30),
+    "lstm": Architecture(_of(lambda: Recurrent(nn.LSTM)), 40),
+    "gru": Architecture(_of(lambda: Recurrent(nn.GRU)), 25),
     "cnn1d": Architecture(lambda classes: FrameNet(Conv1d(), classes), 80, mixup=0.2),
-    "cnn2d": Architecture(_of(Conv2d), 16),
-    "cnn_bilstm_attention": Architecture(_of(ConvBiLstmAttention), 14),
+    "cnn2d": Architecture(_of(Conv2d), 12),
+    "cnn_bilstm_attention": Architecture(_of(ConvBiLstmAttention), 10),
 }
 """Networks over frames by name; :data:`SHIPPED` is trained by a trainer of its own."""
 

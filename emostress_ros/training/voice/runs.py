@@ -119,19 +119,9 @@ class Run:
     seconds: float
 
 
-def load_corpus(
-    data: Path, cache: Path, seed: int, *, progress: bool, stride: int = TESS_STRIDE
-) -> Corpus:
-    """Read both sets and run the start weights over every variant of every clip.
-
-    Args:
-        data: folder with both sets.
-        cache: keeps what is computed.
-        seed: of the variants' noise.
-        progress: show bars.
-        stride: of TESS every so manieth clip.
-    """
-    parts = [ravdess.load(data / "ravdess"), tess.load(data / "tess")[::stride]]
+def load_corpus(data: Path, cache: Path, seed: int, *, progress: bool) -> Corpus:
+    """Read both sets and run the start weights over every variant of every clip."""
+    parts = [ravdess.load(data / "ravdess"), tess.load(data / "tess")[::TESS_STRIDE]]
     net = VoiceNet(len(ravdess.LABELS)).eval()
     load_pretrained(net.stem, list(net.blocks))
     clips = [*parts[0], *parts[1]]

@@ -16,14 +16,13 @@ from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.splits import Split
 from emostress_ros.training.study import Entry, StudyOptions, mean_curves
 from emostress_ros.training.voice.data import Float32Array
-from emostress_ros.training.voice.fit import FitOptions, IntArray, Lessons, fit, predict
+from emostress_ros.training.voice.fit import FitOptions, Lessons, fit, predict
 from emostress_ros.training.voice.net import VoiceNet
 from emostress_ros.training.voice.nets import FROZEN, SHIPPED, parameter_count
 from emostress_ros.training.voice.runs import (
     FOLD_RUNS,
     RANDOM_RUNS,
     TESS_RUNS,
-    TESS_STRIDE,
     Corpus,
     Run,
     held_run,
@@ -33,10 +32,7 @@ from emostress_ros.training.voice.runs import (
 if TYPE_CHECKING:
     from emostress_ros.training.voice.study import Task
 
-_BOTH = (
-    "learns from RAVDESS and every fourth clip of TESS together, as for shipping (TESS weighs a "
-    "fifth), and is judged on such clips"
-)
+_BOTH = "learns from RAVDESS and TESS together, as for shipping (TESS weighs a fifth)"
 _ALONE = "encoder frozen at its start weights; the head learns from this set alone"
 
 
@@ -44,9 +40,7 @@ def shipped_judge(task: Task, name: str, options: StudyOptions) -> Callable[[str
     """Return what trains the shipped network under a kind of split."""
 
     def judge(kind: str) -> Entry:
-        stride = TESS_STRIDE if name == SHIPPED else 1
-        corpus = load_corpus(options.data, options.work, options.seed, stride=stride,
-                             progress=options.progress)  # fmt: skip
+        corpus = load_corpus(options.data, options.work, options.seed, progress=options.progress)
         return (_whole if name == SHIPPED else _frozen)(task, kind, corpus, options)
 
     return judge
@@ -64,21 +58,15 @@ def _whole(task: Task, kind: str, corpus: Corpus, options: StudyOptions) -> Entr
     title = f"{task.title} {kind}: {SHIPPED}"
     with progress_bar(total, title, enabled=options.progress) as advance:
         runs = [held_run(corpus, name, fitting, options.work, advance) for name in names]
+    offset = 0 if task.data.name == "ravdess" else int(corpus.ravdess.sum())
     judged = []
     for run in runs:
-        own = corpus.ravdess[run.index] == (task.data.name == "ravdess")
-        judged.append((_places(task, corpus, run.index[own]),
-                       task.data.fold(run.probabilities[own])))  # fmt: skip
+        own = (run.index >= offset) & (run.index < offset + len(task.clips))
+        judged.append((run.index[own] - offset, task.data.fold(run.probabilities[own])))
     # A random run judges both sets at once, so its curve is of neither.
     curves = {} if kind.startswith("random") else mean_curves([_curve(run) for run in runs])
     seconds = sum(run.seconds for run in runs)
     return entry(task, SHIPPED, kind, judged, parameter_count(corpus.net), seconds, curves, _BOTH)
-
-
-def _places(task: Task, corpus: Corpus, index: IntArray) -> IntArray:
-    """Return where some clips of the corpus are among the study's."""
-    place = {clip.path: number for number, clip in enumerate(task.clips)}
-    return np.array([place[corpus.clips[i].path] for i in index], dtype=np.int64)
 
 
 def _curve(run: Run) -> dict[str, list[float]]:
