@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emostress_ros.errors import DatasetError  # noqa: E402
+from emostress_ros.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from emostress_ros.training.datasets.labelled_text import Row, assemble  # noqa: E402
 from emostress_ros.training.text import finetune as finetuning  # noqa: E402
 from emostress_ros.training.text.data import Corpora  # noqa: E402
@@ -38,21 +38,20 @@ def stress() -> tuple[Corpora, dict[str, list[list[int]]]]:
 def test_it_goes_on_where_it_stopped(
     stress: tuple[Corpora, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = finetuning.save_checkpoint
-
     def broken(path: Path, state: Any) -> None:
-        save(path, state)
+        save_checkpoint(path, state)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(finetuning, "save_checkpoint", broken)
+        patched.setattr("emostress_ros.training.keep.save_checkpoint", broken)
         with pytest.raises(KeyboardInterrupt):
             finetuning.finetune(Bert(SHAPE), *stress, tmp_path, OPTIONS)
-    assert not (tmp_path / "log.jsonl").is_file()  # the log comes at the end of so short a run
+    assert finetuning.read_log(tmp_path)["epoch"] == [1.0]
     finetuning.finetune(Bert(SHAPE), *stress, tmp_path, OPTIONS, resume=True)
-    (last,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert (last["step"], last["of"], last["epoch"]) == (6, 6, 1)
+    assert finetuning.read_log(tmp_path)["epoch"] == [1.0, 2.0]
+    assert finetuning.steps_and_seconds(tmp_path)[0] == 6
     before = (tmp_path / "net.pt").read_bytes()
+    assert "optimizer" not in load_checkpoint(tmp_path / "net.pt")
     finetuning.finetune(Bert(SHAPE), *stress, tmp_path, OPTIONS, resume=True)
     assert (tmp_path / "net.pt").read_bytes() == before  # nothing was left to do
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,13 @@ import torch
 from torch import nn
 
 from emostress_ros.modalities.text.tokenizer import pad
-from emostress_ros.training.common import go_on, save_checkpoint, seed_everything
-from emostress_ros.training.common import load_checkpoint as read_checkpoint
+from emostress_ros.training.checkpoint import load_checkpoint as read_checkpoint
+from emostress_ros.training.common import CsvLog, parameter_groups, seed_everything
+from emostress_ros.training.keep import Keep
+from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.text.data import Corpora, length_buckets
 from emostress_ros.training.text.encoder import Bert
-from emostress_ros.training.text.export import Linear
+from emostress_ros.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -121,62 +121,31 @@ def train(
     *,
     resume: bool = False,
 ) -> TextNet:
-    """Train a network on, from the weights that it has; write ``net.pt`` and ``log.jsonl``."""
+    """Train a network on, from the weights that it has; write ``net.pt`` and ``log.csv``."""
     if options.frozen_layers:
         net.encoder.freeze(options.frozen_layers)
-    optimiser = _optimiser(net, options)
-    plans = [_plan(corpora, tokens, options, generator) for _ in range(options.epochs)]
-    first = go_on(out / "net.pt", net, optimiser, asdict(options)) if resume else 0
-    total, step = sum(map(len, plans)), sum(map(len, plans[:first]))
-    started = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
-    for epoch, plan in list(enumerate(plans))[first:]:
-        running: dict[str, list[float]] = {}
-        for name, index in plan:
-            spent = (time.monotonic() - started) / (60.0 * options.max_minutes)
-            if spent >= 1.0:
-                break
-            _set_rate(optimiser, max(step / total, spent), options)
-            loss = _train_step(net, optimiser, corpora, tokens, name, index, options)
-            running.setdefault(name, []).append(loss)
-            step += 1
-            if step % 50 == 0 or step == total:
-                seconds = round(time.monotonic() - started)
-                _log(out, {"step": step, "of": total, "epoch": epoch, "seconds": seconds}, running)
-        state = {"net": net.state_dict(), "options": asdict(options), "epoch": epoch}
-        if epoch + 1 < options.epochs:  # three times the size, and only to go on with
-            state["optimiser"] = optimiser.state_dict()
-        save_checkpoint(out / "net.pt", state)
-    return net.eval()
-
-
-def _log(out: Path, line: dict[str, Any], running: dict[str, list[float]]) -> None:
-    """Append how far the training is, with the losses of the last batches of every set."""
-    line["loss"] = {key: round(float(np.mean(v[-60:])), 4) for key, v in running.items()}
-    with (out / "log.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
-    logger.info("%s", line)
+    wanted = TrainerOptions(
+        epochs=options.epochs, schedule="linear", warmup=options.warmup,
+        clip_norm=options.clip_norm, minutes=options.max_minutes, log_every=50, seed=options.seed,
+        precision="bfloat16" if options.bfloat16 else "float32",
+    )  # fmt: skip
+    # The optimiser's state is twice the size of the weights, and only to go on with.
+    keep = Keep(out, resume=resume, recipe=asdict(options), file="net.pt", last=False)
+    task = _Questions(corpora, tokens, options)
+    Trainer(net, task, wanted, generator, keep=keep, say=logger.info, title="fine-tuning").run()
+    return net
 
 
 def read_log(run: Path) -> dict[str, list[float]]:
     """Return a run's losses over its epochs, as columns ``epoch`` and ``training_loss``."""
-    file = run / "log.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    held = [json.loads(line) for line in lines]
-    if not held:
-        return {}
-    epochs = 1 + max(line["epoch"] for line in held)
-    return {
-        "epoch": [epochs * line["step"] / line["of"] for line in held],
-        "training_loss": [float(np.mean(list(line["loss"].values()))) for line in held],
-    }
+    held = CsvLog(run / "log.csv", resume=True).read()
+    return {name: held[name] for name in ("epoch", "training_loss") if held}
 
 
-def seconds_spent(run: Path) -> float:
-    """Return how long a run took, by its log; 0 where there is none."""
-    file = run / "log.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
+def steps_and_seconds(run: Path) -> tuple[int, float]:
+    """Return how many steps a run took, and how long, by its log; 0 where there is none."""
+    held = CsvLog(run / "log.csv", resume=True).read()
+    return (int(held["step"][-1]), sum(held["seconds"])) if held else (0, 0.0)
 
 
 def predict(
@@ -197,27 +166,6 @@ def predict(
     return {name: np.concatenate(parts)[back] for name, parts in rows.items()}
 
 
-def _optimiser(net: TextNet, options: FinetuneOptions) -> torch.optim.AdamW:
-    """AdamW with a higher rate for the fresh heads, and no decay of norms and biases."""
-    groups = []
-    for module, rate in (
-        (net.encoder, options.learning_rate),
-        (net.heads, options.head_learning_rate),
-    ):
-        for decayed in (True, False):
-            chosen = [p for p in module.parameters() if p.requires_grad and (p.ndim > 1) == decayed]
-            decay = options.weight_decay if decayed else 0.0
-            groups.append({"params": chosen, "lr": rate, "peak": rate, "weight_decay": decay})
-    return torch.optim.AdamW(groups, fused=True)
-
-
-def _set_rate(optimiser: torch.optim.AdamW, progress: float, options: FinetuneOptions) -> None:
-    """Linear warm-up, then linear decay to zero (Devlin et al. 2019)."""
-    factor = min(progress / options.warmup, (1.0 - progress) / (1.0 - options.warmup))
-    for group in optimiser.param_groups:
-        group["lr"] = group["peak"] * max(factor, 0.0)
-
-
 def _plan(
     corpora: Corpora, tokens: Tokens, options: FinetuneOptions, generator: np.random.Generator
 ) -> list[tuple[str, npt.NDArray[np.int64]]]:
@@ -232,48 +180,66 @@ def _plan(
     return [plan[i] for i in generator.permutation(len(plan))]
 
 
-def _train_step(
-    net: TextNet,
-    optimiser: torch.optim.AdamW,
-    corpora: Corpora,
-    tokens: Tokens,
-    name: str,
-    index: npt.NDArray[np.int64],
-    options: FinetuneOptions,
-) -> float:
-    net.train()
-    ids, mask = pad([tokens[name][i] for i in index])
-    with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
-        outputs = net(torch.from_numpy(ids), torch.from_numpy(mask))
-    loss = _loss({key: value.float() for key, value in outputs.items()}, corpora, name, index)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(net.parameters(), options.clip_norm)
-    optimiser.step()
-    return float(loss.detach())
+class _Questions(Task):
+    """What each set's labels say, one question a head."""
 
+    def __init__(self, corpora: Corpora, tokens: Tokens, options: FinetuneOptions) -> None:
+        self.corpora, self.tokens, self.options = corpora, tokens, options
 
-def _loss(
-    outputs: dict[str, torch.Tensor], corpora: Corpora, name: str, index: npt.NDArray[np.int64]
-) -> torch.Tensor:
-    """Sum the losses of the heads that this set's labels speak about."""
-    targets = torch.from_numpy(corpora.train[name].targets[index].astype(np.float32))
-    if name == "dreaddit":
-        stress: torch.Tensor = nn.functional.binary_cross_entropy_with_logits(
-            outputs["stress"][:, 0], targets[:, 1]
+    def batches(
+        self, epoch: int, rng: np.random.Generator
+    ) -> list[tuple[str, npt.NDArray[np.int64]]]:
+        """Return batches of every set, each of one set, in random order."""
+        return _plan(self.corpora, self.tokens, self.options, rng)
+
+    def loss(self, net: nn.Module, batch: tuple[str, npt.NDArray[np.int64]], step: Step) -> Loss:
+        """Return the losses of the heads that a set's labels speak about."""
+        name, index = batch
+        ids, mask = (torch.from_numpy(part) for part in pad([self.tokens[name][i] for i in index]))
+        with step.autocast():
+            outputs = net(ids.to(step.device), mask.to(step.device))
+        outputs = {key: value.float() for key, value in outputs.items()}
+        return Loss(_terms(outputs, self.corpora, name, index))
+
+    def optimiser(self, net: Any, options: TrainerOptions) -> torch.optim.Optimizer:
+        """Return AdamW with a higher rate for the fresh heads, no decay of norms and biases."""
+        own = self.options
+        rates = (net.encoder, own.learning_rate), (net.heads, own.head_learning_rate)
+        return torch.optim.AdamW(
+            [
+                group | {"lr": rate}
+                for module, rate in rates
+                for group in parameter_groups(module, own.weight_decay)
+            ],
+            fused=True,
         )
-        return stress
-    shares = targets / targets.sum(dim=1, keepdim=True)
-    loss = nn.functional.cross_entropy(outputs[name], shares)
-    loss = loss + 0.5 * nn.functional.cross_entropy(outputs["general"], shares)
-    if name == "goemotions":
-        original = torch.from_numpy(corpora.train["original"].targets[index].astype(np.float32))
-        for head, wanted in (("multilabel", targets), ("original", original)):
-            bce = nn.functional.binary_cross_entropy_with_logits(
-                outputs[head], wanted, reduction="none"
+
+
+def _terms(
+    outputs: dict[str, torch.Tensor], corpora: Corpora, name: str, index: npt.NDArray[np.int64]
+) -> dict[str, torch.Tensor]:
+    """Return the loss of each head that this set's labels speak about."""
+    device = outputs["embedding"].device
+    targets = torch.from_numpy(corpora.train[name].targets[index].astype(np.float32)).to(device)
+    if name == "dreaddit":
+        return {
+            "stress": nn.functional.binary_cross_entropy_with_logits(
+                outputs["stress"][:, 0], targets[:, 1]
             )
-            loss = loss + 0.5 * bce.sum(dim=1).mean()
-    return loss
+        }
+    shares = targets / targets.sum(dim=1, keepdim=True)
+    terms = {
+        name: nn.functional.cross_entropy(outputs[name], shares),
+        "general": 0.5 * nn.functional.cross_entropy(outputs["general"], shares),
+    }
+    if name == "goemotions":
+        original = corpora.train["original"].targets[index].astype(np.float32)
+        for head, wanted in (("multilabel", targets), ("original", torch.from_numpy(original))):
+            bce = nn.functional.binary_cross_entropy_with_logits(
+                outputs[head], wanted.to(device), reduction="none"
+            )
+            terms[head] = 0.5 * bce.sum(dim=1).mean()
+    return terms
 
 
 def load_checkpoint(encoder: Bert, run: Path) -> TextNet:
@@ -286,8 +252,3 @@ def load_checkpoint(encoder: Bert, run: Path) -> TextNet:
     net = TextNet(encoder)
     net.load_state_dict(read_checkpoint(run / "net.pt")["net"])
     return net.eval()
-
-
-def as_linear(layer: nn.Module) -> Linear:
-    """Read a torch layer for the export."""
-    return Linear(layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())

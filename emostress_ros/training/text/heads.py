@@ -12,9 +12,11 @@ from torch import nn
 
 from emostress_ros.modalities.text.tokenizer import pad
 from emostress_ros.training.common import seed_everything
+from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.text.data import length_buckets
 from emostress_ros.training.text.encoder import Bert
 from emostress_ros.training.text.export import Linear
+from emostress_ros.training.trainer import Trainer
 
 SIZES = {"general": 7, "goemotions": 7, "meld": 7, "multilabel": 7, "stress": 1}
 LEARNT_FROM = {
@@ -69,29 +71,61 @@ def train_heads(
         options: settings.
         watch: called after every epoch with its number from 1, its mean loss and the network.
     """
-    generator = seed_everything(options.seed)
+    rng = seed_everything(options.seed)
     names = tuple(n for n, sources in LEARNT_FROM.items() if set(sources) & set(embeddings))
     net = HeadNet(next(iter(embeddings.values())).shape[1], names, options)
-    optimiser = torch.optim.AdamW(
-        net.parameters(), options.learning_rate, weight_decay=options.weight_decay
-    )
-    plan = _plan(embeddings, options, generator)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, options.learning_rate * 2, total_steps=len(plan), pct_start=0.1
-    )
-    losses, each = [], len(plan) // options.epochs
-    for step, (name, index) in enumerate(plan, 1):
-        net.train()
-        outputs = net(torch.from_numpy(embeddings[name][index]))
-        loss = _loss(outputs, name, torch.from_numpy(targets[name][index].astype(np.float32)))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-        if watch and step % each == 0:
-            watch(step // each, float(np.mean(losses[-each:])), net)
+    wanted = TrainerOptions(
+        epochs=options.epochs, rate=options.learning_rate, weight_decay=options.weight_decay,
+        seed=options.seed,
+    )  # fmt: skip
+    trainer = Trainer(net, _Embedded(embeddings, targets, options), wanted, rng)
+    for row in trainer.epochs():
+        if watch:
+            watch(trainer.epoch, row["training_loss"], net)
     return net.eval()
+
+
+class _Embedded(Task):
+    """What each set's labels say of sentence embeddings."""
+
+    def __init__(
+        self,
+        embeddings: dict[str, npt.NDArray[np.float32]],
+        targets: dict[str, npt.NDArray[np.bool_]],
+        options: HeadOptions,
+    ) -> None:
+        self.embeddings, self.targets, self.options = embeddings, targets, options
+
+    def batches(
+        self, epoch: int, rng: np.random.Generator
+    ) -> list[tuple[str, npt.NDArray[np.int64]]]:
+        """Return the batches of an epoch, each of one set, mixed."""
+        size, found = self.options.batch, []
+        for name, rows in self.embeddings.items():
+            order = rng.permutation(len(rows))
+            found += [(name, order[i : i + size]) for i in range(0, len(order), size)]
+        return [found[i] for i in rng.permutation(len(found))]
+
+    def loss(self, net: nn.Module, batch: tuple[str, npt.NDArray[np.int64]], step: Step) -> Loss:
+        """Return the losses of the heads that a set's labels speak about."""
+        name, index = batch
+        outputs = net(torch.from_numpy(self.embeddings[name][index]))
+        targets = torch.from_numpy(self.targets[name][index].astype(np.float32))
+        return Loss(_terms(outputs, name, targets))
+
+    def optimiser(self, net: nn.Module, options: TrainerOptions) -> torch.optim.Optimizer:
+        """Return AdamW that decays biases, too."""
+        return torch.optim.AdamW(net.parameters(), options.rate, weight_decay=options.weight_decay)
+
+    def scheduler(self, optimiser: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """Return one cycle of rate and momentum (Smith and Topin, "Super-convergence", 2019)."""
+        steps = sum(-(-len(rows) // self.options.batch) for rows in self.embeddings.values())
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimiser,
+            2 * self.options.learning_rate,
+            total_steps=steps * self.options.epochs,
+            pct_start=0.1,
+        )
 
 
 def head_logits(
@@ -120,40 +154,21 @@ def as_linear(layer: nn.Module) -> Linear:
     return Linear(layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
 
 
-def _plan(
-    embeddings: dict[str, npt.NDArray[np.float32]],
-    options: HeadOptions,
-    generator: np.random.Generator,
-) -> list[tuple[str, npt.NDArray[np.int64]]]:
-    """All batches of all epochs, each of one set, mixed within the epoch."""
-    plan: list[tuple[str, npt.NDArray[np.int64]]] = []
-    for _ in range(options.epochs):
-        epoch = []
-        for name, rows in embeddings.items():
-            order = generator.permutation(len(rows))
-            epoch += [
-                (name, order[i : i + options.batch]) for i in range(0, len(order), options.batch)
-            ]
-        plan += [epoch[i] for i in generator.permutation(len(epoch))]
-    return plan
-
-
-def _loss(outputs: dict[str, torch.Tensor], name: str, targets: torch.Tensor) -> torch.Tensor:
+def _terms(
+    outputs: dict[str, torch.Tensor], name: str, targets: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return the loss of each head that a set's labels speak about."""
     if name == "dreaddit":
-        stress: torch.Tensor = nn.functional.binary_cross_entropy_with_logits(
-            outputs["stress"][:, 0], targets[:, 1]
-        )
-        return stress
+        bce = nn.functional.binary_cross_entropy_with_logits
+        return {"stress": bce(outputs["stress"][:, 0], targets[:, 1])}
     shares = targets / targets.sum(dim=1, keepdim=True)
-    loss = nn.functional.cross_entropy(outputs[name], shares)
-    loss = loss + nn.functional.cross_entropy(outputs["general"], shares)
+    terms = {
+        name: nn.functional.cross_entropy(outputs[name], shares),
+        "general": nn.functional.cross_entropy(outputs["general"], shares),
+    }
     if name == "goemotions":
-        loss = (
-            loss
-            + nn.functional.binary_cross_entropy_with_logits(
-                outputs["multilabel"], targets, reduction="none"
-            )
-            .sum(dim=1)
-            .mean()
+        several = nn.functional.binary_cross_entropy_with_logits(
+            outputs["multilabel"], targets, reduction="none"
         )
-    return loss
+        terms["multilabel"] = several.sum(dim=1).mean()
+    return terms

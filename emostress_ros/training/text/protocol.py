@@ -211,7 +211,7 @@ def _finetuned_emotions(bench: Bench, division: Division) -> Judged:
     return Judged(
         _score(bench.task, division, rows),
         _trained(net),
-        finetuning.seconds_spent(run),
+        finetuning.steps_and_seconds(run)[1],
         finetuning.read_log(run),
         "GoEmotions and MELD learnt together, one epoch",
     )  # fmt: skip
@@ -237,7 +237,8 @@ def _finetuned_dreaddit(bench: Bench, division: Division) -> Judged:
         stressed[here] = sigmoid(slope * logits[here] + shift)
     rows = np.stack([1.0 - stressed, stressed], axis=1)
     runs = [run / f"fold-{index}" for index in range(len(division.folds))]
-    seconds = sum(map(finetuning.seconds_spent, [_emotion_run(bench), *runs]))
+    every = (_emotion_run(bench), *runs)
+    seconds = sum(finetuning.steps_and_seconds(one)[1] for one in every)
     return Judged(
         _score(bench.task, division, rows), _trained(net), seconds,
         mean_curves([finetuning.read_log(one) for one in runs]),

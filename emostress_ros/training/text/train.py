@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +71,7 @@ def _tokens(corpora: Corpora, pretrained: Pretrained, limit: int) -> tuple[Token
 def _finetuned(corpora: Corpora, pretrained: Pretrained, options: argparse.Namespace) -> Any:
     """Fine-tune the encoder with its heads, or read a finished checkpoint."""
     from emostress_ros.training.text import finetune as finetuning
+    from emostress_ros.training.text import heads as heading
     from emostress_ros.training.text.write import Trained
 
     encoder, run = pretrained.bert(), Path(options.run)
@@ -87,7 +87,7 @@ def _finetuned(corpora: Corpora, pretrained: Pretrained, options: argparse.Names
     logits = {name: finetuning.predict(net, ids) for name, ids in held_out.items()}
     state = {name: value.numpy() for name, value in net.encoder.state_dict().items()}
     used = [name for name in finetuning.heads_taught(tuple(corpora.train)) if name != "original"]
-    heads = {name: finetuning.as_linear(net.heads[name]) for name in used}
+    heads = {name: heading.as_linear(net.heads[name]) for name in used}
     return Trained(state, encoder.shape, None, heads, logits)
 
 
@@ -142,15 +142,16 @@ def embedded(sequences: list[list[int]], cache: Path) -> FloatArray:
 
 
 def _training_facts(options: argparse.Namespace, sources: tuple[str, ...]) -> dict[str, Any]:
-    """What the card says of the training; the last line of the log tells how far it came."""
+    """What the card says of the training; the log tells how far it came."""
     facts: dict[str, Any] = {"command": _command(options), "seed": options.seed}
     facts["split"] = "official" + (
         "; Dreaddit: five folds by post, fold 0 held out" if "dreaddit" in sources else ""
     )
-    log = Path(options.run) / "log.jsonl"
-    if options.recipe == "finetune" and log.is_file():
-        last = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
-        facts["steps"] = f"at least {last['step']} of {last['of']}, in {last['seconds']} s"
+    if options.recipe == "finetune":
+        from emostress_ros.training.text.finetune import steps_and_seconds
+
+        steps, seconds = steps_and_seconds(Path(options.run))
+        facts["steps"] = f"{steps}, in {seconds:.0f} s"
         facts["encoder"] = (
             f"{options.encoder or 'all-MiniLM-L6-v2'}; its embeddings and lowest third of layers "
             f"stay as they are"
