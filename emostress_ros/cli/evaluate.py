@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rest = "read physiology against the first 120 s of each person's first unstressed label, and "
     rest += "show what that gains (none)"
     add("--baseline", choices=("none", "rest"), default="none", help=rest)
+    before = "read them against the rest in another bag, recorded before; {bag} stands for the name"
+    add("--rest-bag", default="", metavar="BAG", help=before)
     add("--every", type=float, default=1.0, metavar="S", help="time between scored moments (1)")
     settle = "score nothing so soon after a label begins, such as a window's length (0)"
     add("--settle", type=float, default=0.0, metavar="S", help=settle)
@@ -84,6 +86,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         parameters=parameters,
         remap=read_remap(args.remap) if args.remap else NO_REMAP,
         baseline=args.baseline,
+        rest_bag=args.rest_bag,
         every_s=args.every,
         settle_s=args.settle,
         ablation=not args.quick,

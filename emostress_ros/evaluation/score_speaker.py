@@ -92,9 +92,9 @@ def whose(talker: Path, beside: Beside, config: FaceConfig | None = None) -> lis
 
 
 def _scene(film: Media, beside: Beside) -> Iterator[tuple[int, VideoFrame | AudioBlock]]:
-    pictures = ((frame.offset_ns, frame) for frame in paste(film.frames(), beside))
-    sound = ((block.offset_ns, block) for block in film.sound())
-    yield from heapq.merge(pictures, sound, key=lambda one: one[0])
+    streams: list[Iterator[VideoFrame | AudioBlock]] = [paste(film.frames(), beside), film.sound()]
+    for item in heapq.merge(*streams, key=lambda item: item.offset_ns):
+        yield item.offset_ns, item
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from emostress_ros.evaluation.evaluate.items import HOLD_S, Answers, Moments, an
 from emostress_ros.evaluation.evaluate.labels import Label
 from emostress_ros.evaluation.evaluate.noise import Corruption
 from emostress_ros.evaluation.evaluate.playback import Played, play
+from emostress_ros.evaluation.evaluate.rests import rest_bag, rests_of
 from emostress_ros.evaluation.evaluate.result import ALL, FORMAT, WITHOUT_REST, BagResult
 from emostress_ros.evaluation.evaluate.routes import MODALITY_OF, Route
 from emostress_ros.evaluation.evaluate.senses import (
@@ -72,8 +73,7 @@ class Job:
         Raises:
             BagError: the bag cannot be read.
         """
-        files = sorted(self.bag.rglob("*")) if self.bag.is_dir() else [self.bag]
-        stats = [(x.name, x.stat().st_size, x.stat().st_mtime_ns) for x in files if x.is_file()]
+        stats = [*_stats(self.bag), *_stats(rest_bag(self.bag, self.settings))]
         told = {
             "format": FORMAT, "version": __version__, "files": stats, "models": self._models(),
             "labels": [asdict(label) for label in self.labels],
@@ -94,6 +94,14 @@ class Job:
                 card = None
             found[name] = f"{card.identifier} {card.sha256}" if card else ""
         return found
+
+
+def _stats(bag: Path | None) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of a bag's files; none without a bag."""
+    if bag is None:
+        return []
+    files = sorted(bag.rglob("*")) if bag.is_dir() else [bag]
+    return [(x.name, x.stat().st_size, x.stat().st_mtime_ns) for x in files if x.is_file()]
 
 
 def evaluate_bag(job: Job, tick: Tick | None = None) -> BagResult:
@@ -128,7 +136,8 @@ class _Work:
         self.routes: list[Route] = routes(job.bag, self.settings)
         self.zero_ns = zero_ns(job.bag, self.routes)
         self.fusion = self.settings.config("fusion", job.name)
-        self.rests = self._rests()
+        self.rests = rests_of(job.bag, job.labels, self.settings, self.zero_ns)
+        self._unrested: list[dict[str, Any]] = []
         self.main_s = 0.0
         self._tick, self._passes, self._done = tick, 1, 0
 
@@ -153,36 +162,19 @@ class _Work:
             runs[name] = self._fused(tried, asked, self.rests)
         if self.rests:
             unread = self._again(hearing, "physiology", None, ())
-            runs[WITHOUT_REST] = self._fused(unread, asked, ())
+            unrested = play(unread, self.fusion, self.info.end_ns).states
+            runs[WITHOUT_REST] = self._answers(unrested, asked)
+            self._unrested = onsets(unrested, self.job.labels, self.zero_ns)
         for sense, level in corruptions:
             spoilt = self._again(hearing, sense, Corruption(level, self.settings.seed), self.rests)
             runs[f"noise:{sense}:{level}"] = self._fused(spoilt, asked, self.rests)
         return self._result(hearing, played, asked, runs)
 
-    def _rests(self) -> list[Rest]:
-        """The first seconds of each person's first unstressed label."""
-        if self.settings.baseline == "none":
-            return []
-        length_s = self.settings.config("physiology", self.job.name).baseline_s
-        found: dict[str, Rest] = {}
-        for label in self.job.labels:
-            if label.stress < 0.5 and label.person not in found:
-                start_ns, end_ns = label.between_ns(self.zero_ns)
-                if (end_ns - start_ns) / NANOSECONDS < length_s:
-                    raise DatasetError(
-                        f"{self.job.name}: a rest of {length_s:g} s is needed; the first "
-                        f"unstressed label of '{label.person}' lasts "
-                        f"{(end_ns - start_ns) / NANOSECONDS:g} s"
-                    )
-                found[label.person] = Rest(label.person, start_ns, length_s)
-        if not found:
-            raise DatasetError(f"{self.job.name}: no unstressed label to take the rest from")
-        return list(found.values())
-
     def _moments(self) -> Moments:
         unscored = {
             x.person: (x.start_ns, x.start_ns + round(x.duration_s * NANOSECONDS))
             for x in self.rests
+            if not x.kept
         }
         asked = moments(
             self.job.labels, self.zero_ns, self.info.end_ns, every_s=self.settings.every_s,
@@ -281,8 +273,17 @@ class _Work:
             "states_using": played.states.used(),
             "changes": changes_per_minute(played.states),
             "onsets": onsets(played.states, self.job.labels, self.zero_ns),
+            "onsets_without_rest": self._unrested,
             "labels": [self._label(label) for label in self.job.labels],
-            "rest": [asdict(rest) for rest in self.rests],
+            "rest": [
+                {
+                    "person": x.person,
+                    "start_ns": x.start_ns,
+                    "duration_s": x.duration_s,
+                    "kept": sorted(x.kept),
+                }
+                for x in self.rests
+            ],
         }
 
     def _label(self, label: Label) -> dict[str, Any]:

@@ -134,20 +134,27 @@ def baseline_text(found: Summary, metric: str, name: str) -> str:
         return ""
     better = [p for p in found["persons"] if (p["on"][metric] or 0) > (p["off"][metric] or 0)]
     return (
-        f"<p>{name} of stress over all moments: {off:.3f} without, {on:.3f} with the first rest of "
-        f"each person as their baseline ({on - off:+.3f}); better for {len(better)} of "
-        f"{len(found['persons'])}. The same moments are scored; the rest itself is not.</p>"
+        f"<p>{name} of stress over all moments: {off:.3f} without, {on:.3f} with the rest of each "
+        f"person as their baseline ({on - off:+.3f}); better for {len(better)} of "
+        f"{len(found['persons'])}. The same moments are scored; a rest in the bag is not.</p>"
     )
 
 
 def baseline_table(found: Summary) -> str:
     """Each person with and without."""
-    head = ("person", "AUROC off", "AUROC on", "UAR off", "UAR on")
-    rows = [
-        [p["person"], *(number(p[side][key]) for key in ("auroc", "uar") for side in ("off", "on"))]
-        for p in found["persons"]
-    ]
-    return table(head, rows, numbers=4)
+    sides = ("off", "on")
+    head = ("person", "AUROC off", "AUROC on", "UAR off", "UAR on", "onset off [s]", "onset on [s]")
+    rows = []
+    for p in found["persons"]:
+        figures = [number(p[side][key]) for key in ("auroc", "uar") for side in sides]
+        rows.append([p["person"], *figures, *(_delay(p["onset"][side]) for side in sides)])
+    return table(head, rows, numbers=6)
+
+
+def _delay(onset: Summary) -> str:
+    """How long stress took to be followed, the first time; a dash where it never was."""
+    delays = (onset.get("stress") or {}).get("delays_s") or []
+    return f"{delays[0]:.1f}" if delays else "–"
 
 
 def persons_table(persons: Sequence[Summary]) -> str:
@@ -161,10 +168,8 @@ def persons_table(persons: Sequence[Summary]) -> str:
     shown = [x for x in columns if any((p.get(x[0]) or {}).get(x[1]) is not None for p in persons)]
     rows = []
     for person in persons:
-        onset = (person["onset"].get("stress") or {}).get("delays_s") or []
         cells = [number((person.get(task) or {}).get(key)) for task, key, _ in shown]
-        delay = f"{onset[0]:.1f}" if onset else "–"
-        rows.append([person["person"], *cells, delay])
+        rows.append([person["person"], *cells, _delay(person["onset"])])
     head = ("person", *(name for *_, name in shown), "stress onset [s]")
     return table(head, rows, numbers=len(shown) + 1)
 
@@ -245,6 +250,7 @@ def method(summary: Summary) -> str:
     """How it was measured."""
     s = summary["settings"]
     rest = "with each person's first rest as baseline" if s["baseline"] == "rest" else "no baseline"
+    rest = "with a rest recorded before as baseline" if s["rest_bag"] else rest
     text = (
         f"Every message went through the cores that the nodes run, on the bag's own clock. Every "
         f"{s['every_s']:g} s within a label, from {s['settle_s']:g} s after its beginning, the "

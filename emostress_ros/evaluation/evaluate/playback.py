@@ -6,6 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.evaluation.evaluate.senses import Heard, Rest
@@ -23,11 +24,13 @@ class Played:
         states: of everybody.
         owners: whom each embedding was about, in the order in which they were given; None: nobody.
         counts: events by name; see `FusionPipeline`.
+        readings: person to the face and voice of the rest that was measured.
     """
 
     states: States
     owners: list[str | None]
     counts: Counter[str]
+    readings: dict[str, dict[str, Any]]
 
 
 def merge(heard: Mapping[str, Sequence[Heard]]) -> list[Heard]:
@@ -74,13 +77,19 @@ def play(
     while pipeline.people and next_ns <= end_ns + _TAIL_NS:
         ask(next_ns)
         next_ns += tick_ns
-    return Played(builder.build(), owners, Counter(pipeline.counts))
+    resting = pipeline.resting
+    rested = [person for person in pipeline.people if resting.complete(person)]
+    readings = {person: resting.to_dict(person) for person in rested}
+    return Played(builder.build(), owners, Counter(pipeline.counts), readings)
 
 
 def _begin_rest(pipeline: FusionPipeline, rest: Rest) -> None:
     people = [rest.person] if rest.person in pipeline.people else pipeline.people
     for person in people:
-        pipeline.start_baseline(person, rest.duration_s)
+        if rest.kept:
+            pipeline.resting.restore(person, rest.kept.get("readings", {}))
+        else:
+            pipeline.start_baseline(person, rest.duration_s)
 
 
 def owned(heard: Sequence[Heard], owners: Sequence[str | None], default: str) -> list[Heard]:

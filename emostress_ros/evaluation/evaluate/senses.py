@@ -31,6 +31,7 @@ from emostress_ros.modalities.face import FacePipeline
 from emostress_ros.modalities.physiology import PhysiologyPipeline
 from emostress_ros.modalities.text import TextPipeline
 from emostress_ros.modalities.voice.frontend import VoicePipeline
+from emostress_ros.person.baseline import RestingBaseline
 
 Tick = Callable[[float], None]
 """Told how far a bag has been heard, [0, 1]."""
@@ -58,11 +59,14 @@ class Rest:
         person: whose; empty: the one person's.
         start_ns: when it begins, sensor clock.
         duration_s: how long it is.
+        kept: what was measured before the bag begins, as the nodes keep it: `physiology` (of
+            `RestingBaseline`) and `readings` (of `RestingReadings`); empty: the rest is in the bag.
     """
 
     person: str
-    start_ns: int
-    duration_s: float
+    start_ns: int = 0
+    duration_s: float = 0.0
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -75,6 +79,7 @@ class Hearing:
         rejected: topic to counts by kind of error.
         unstamped: topic to messages that were given the time of their recording.
         seconds: sense to the time that its work took, on this machine.
+        baselines: person to the physiology of the rest that was measured.
     """
 
     heard: dict[str, list[Heard]] = field(default_factory=dict)
@@ -82,6 +87,7 @@ class Hearing:
     rejected: dict[str, Counter[str]] = field(default_factory=dict)
     unstamped: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class FaceSense:
@@ -137,7 +143,16 @@ class PhysiologySense:
         own = [x for x in self._rests if x.person == person]
         nameless = self._rests if len(self._rests) == 1 else []
         for rest in (own or nameless)[:1]:
-            self._pipeline.start_baseline(person, rest.start_ns, rest.duration_s)
+            if "physiology" in rest.kept:
+                kept = RestingBaseline.from_dict(rest.kept["physiology"])
+                self._pipeline.set_baseline(person, kept)
+            elif not rest.kept:
+                self._pipeline.start_baseline(person, rest.start_ns, rest.duration_s)
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Return the rests that were measured, by person."""
+        found = {person: self._pipeline.baseline(person) for person in self._known}
+        return {name: x.to_dict() for name, x in found.items() if x is not None and x.complete}
 
 
 class TextSense:
@@ -235,6 +250,8 @@ def hear(
         hearing.seconds[modality] += time.perf_counter() - began
         hearing.heard[modality] += [Heard(item.log_ns, embedding) for embedding in said]
     hearing.unstamped = {x: r.unstamped for x, r in readers.items() if r.unstamped}
+    if "physiology" in senses:
+        hearing.baselines = senses["physiology"].baselines()
     return hearing
 
 

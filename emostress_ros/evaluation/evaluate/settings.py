@@ -50,6 +50,8 @@ class Settings:
         remap: which topic is what.
         baseline: `rest`: the first `baseline_s` of each person's first unstressed label are their
             resting baseline, and are not scored.
+        rest_bag: bag that holds nothing but the rest of the same people, recorded before; ``{bag}``
+            in it stands for a bag's name. Empty: none.
         every_s: time between two moments that are scored.
         settle_s: nothing is scored so soon after the beginning of a label.
         ablation: try every subset of the senses.
@@ -61,6 +63,7 @@ class Settings:
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     remap: Remap = NO_REMAP
     baseline: str = "none"
+    rest_bag: str = ""
     every_s: float = 1.0
     settle_s: float = 0.0
     ablation: bool = True
@@ -72,6 +75,11 @@ class Settings:
         if self.baseline not in BASELINES:
             raise ParameterError(
                 f"baseline must be one of {', '.join(BASELINES)}; got '{self.baseline}'"
+            )
+        if self.baseline != "none" and self.rest_bag:
+            raise ParameterError(
+                f"a rest is either in the bag (baseline '{self.baseline}') or in a bag of its own "
+                f"(rest_bag '{self.rest_bag}'), not both"
             )
         if not 0.01 <= self.every_s <= 3600.0 or not 0.0 <= self.settle_s <= 3600.0:
             raise ParameterError(

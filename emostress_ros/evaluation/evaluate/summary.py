@@ -248,6 +248,7 @@ def _baseline(results: Sequence[BagResult]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "on": brief(pooled(having, ALL)),
         "off": brief(pooled(having, WITHOUT_REST)),
+        "onset_off": _onset([x for r in having for x in r.facts["onsets_without_rest"]]),
         "persons": [],
     }
     for result in having:
@@ -259,6 +260,10 @@ def _baseline(results: Sequence[BagResult]) -> dict[str, Any]:
             {
                 "bag": result.name, "person": ", ".join(names),
                 "on": {k: on.get(k) for k in keys}, "off": {k: off.get(k) for k in keys},
+                "onset": {
+                    "on": _onset(result.facts["onsets"]),
+                    "off": _onset(result.facts["onsets_without_rest"]),
+                },
             }
         )  # fmt: skip
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from emostress_ros.affect import NANOSECONDS, Embedding
 from emostress_ros.cli.main import main
-from emostress_ros.errors import MissingExtraError, ParameterError
+from emostress_ros.errors import BagError, MissingExtraError, ParameterError
 from emostress_ros.evaluation.bags.sample import build_sample
 from emostress_ros.evaluation.evaluate import engines, playback
 from emostress_ros.evaluation.evaluate.evaluation import evaluate
@@ -27,6 +28,7 @@ from emostress_ros.evaluation.evaluate.page import write_page
 from emostress_ros.evaluation.evaluate.result import ALL, WITHOUT_REST, BagResult
 from emostress_ros.evaluation.evaluate.senses import Heard
 from emostress_ros.evaluation.evaluate.settings import NODE_ONLY, Settings, with_models
+from emostress_ros.evaluation.evaluate.summary import summarise
 from emostress_ros.fusion import FusionConfig
 
 SLOW = {"fusion": {"rate_hz": 2.0}}
@@ -197,6 +199,26 @@ def test_the_resting_baseline_is_measured_not_scored_and_compared(bags, labels):
     assert set(with_rest.runs) == {ALL, WITHOUT_REST}
     assert len(with_rest.moments) == len(without.moments) - 59
     assert min(with_rest.moments.at_ns) >= with_rest.facts["zero_ns"] + 60 * NANOSECONDS
+
+
+def test_a_rest_recorded_before_is_read_against_from_the_first_moment(bags, labels, tmp_path):
+    own = tuple(x for x in labels if x.bag == "p0")
+    (tmp_path / "rests").mkdir()
+    shutil.copytree(bags[0], tmp_path / "rests" / "p0")
+    before = replace(BRIEF, rest_bag=str(tmp_path / "rests" / "{bag}"))
+    rested, without = (evaluate_bag(Job(bags[0], own, s)) for s in (before, BRIEF))
+    assert [x["kept"] for x in rested.facts["rest"]] == [["physiology"]]
+    assert rested.facts["models"]["physiology"] != without.facts["models"]["physiology"]
+    assert len(rested.moments) == len(without.moments)
+    unread = rested.runs[WITHOUT_REST].values["stress"]
+    assert np.array_equal(unread, without.runs[ALL].values["stress"], equal_nan=True)
+    assert rested.facts["onsets_without_rest"] == without.facts["onsets"]
+    (found,) = summarise([rested], {}, before)["baseline"]["persons"]
+    assert set(found["onset"]) == {"on", "off"}
+    with pytest.raises(ParameterError, match="not both"):
+        replace(before, baseline="rest")
+    with pytest.raises(BagError):
+        evaluate_bag(Job(bags[0], own, replace(BRIEF, rest_bag=str(tmp_path / "none"))))
 
 
 def embedding(modality, stamp_ns, happy, person="anna") -> Heard:
