@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from emostress_ros.errors import SignalError
+from emostress_ros.modalities.face.cuts import SUPERSAMPLE, Matrix, warp
 
 SIDE = 48
 
@@ -22,10 +22,6 @@ TEMPLATE: npt.NDArray[np.float32] = np.array(
 )
 """Where right eye, left eye, nose tip, right and left corner of the mouth lie in a 48×48 face:
 the medians of what the detector finds in FER2013's training faces, made symmetric."""
-
-_SUPERSAMPLE = 2
-
-_Matrix = tuple[float, float, float, float, float, float]  # (2, 3), row by row
 
 
 def similarity_transform(
@@ -91,37 +87,27 @@ def align_face(
     left, top = (_within(at, 0, most - 1) for at, most in zip(low, (width, height), strict=True))
     right = _within(high[0], left + 1, width)
     bottom = _within(high[1], top + 1, height)
-    patch = Image.fromarray(image[top:bottom, left:right]).convert("L")
-    shrink = max(1, int(1.0 / (scale * _SUPERSAMPLE)))
-    if shrink > 1:
-        patch = patch.reduce(shrink)
+    shrink = max(1, int(1.0 / (scale * SUPERSAMPLE)))
     over_edge = (left, top) != low or (right, bottom) != high
-    # From a pixel centre of the fine output to the reduced patch (Pillow adds the half pixels).
+    # From a pixel centre of the fine output to the reduced patch.
     a, b, c, d, e, f = backward
-    fine = _SUPERSAMPLE * shrink
-    coefficients = (
-        a / fine, b / fine, (c - left) / shrink, d / fine, e / fine, (f - top) / shrink
-    )  # fmt: skip
-    size = SIDE * _SUPERSAMPLE
-    drawn = patch.transform(
-        (size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR,
-        fillcolor=int(np.asarray(patch).mean()) if over_edge else 0,
-    )  # fmt: skip
-    return np.asarray(drawn.reduce(_SUPERSAMPLE))
+    fine = SUPERSAMPLE * shrink
+    matrix = (a / fine, b / fine, (c - left) / shrink, d / fine, e / fine, (f - top) / shrink)
+    return warp(image[top:bottom, left:right], shrink, matrix, SIDE, over_edge)
 
 
 def _within(at: int, least: int, most: int) -> int:
     return min(max(at, least), most)
 
 
-def _backward(turn: complex, shift: complex) -> _Matrix:
+def _backward(turn: complex, shift: complex) -> Matrix:
     """Return the matrix from the 48-px face to the image: z ↦ (z - shift) / turn, by rows."""
     back = 1.0 / turn
     moved = -shift * back
     return back.real, -back.imag, moved.real, back.imag, back.real, moved.imag
 
 
-def _footprint(backward: _Matrix) -> tuple[tuple[int, int], tuple[int, int]]:
+def _footprint(backward: Matrix) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the part of the plane, (left, top) and (right, bottom), that the face needs."""
     a, b, c, d, e, f = backward
     across = [c + a * x + b * y for x in (0, SIDE) for y in (0, SIDE)]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from emostress_ros.errors import SignalError
 from emostress_ros.inference import Session, packaged_file
+from emostress_ros.modalities.face.cuts import fit
 from emostress_ros.modalities.face.onnx_shape import with_input_shape
 
 FloatArray = npt.NDArray[np.float32]
@@ -86,23 +86,7 @@ def letterbox(
         (1, 3, height, width) float32 BGR, 0 … 255, and the factors (x, y) from frame to image.
     """
     frame = np.zeros((1, 3, height, width), np.float32)
-    return frame, _draw(image, frame[0])
-
-
-def _draw(image: npt.NDArray[np.uint8], frame: FloatArray) -> tuple[float, float]:
-    """Draw an RGB image into a black (3, height, width) frame; return the factors back."""
-    rows, columns = image.shape[:2]
-    height, width = frame.shape[1:]
-    scale = min(width / columns, height / rows)
-    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    picture = Image.fromarray(image)
-    shrink = int(1 / scale + 1e-6) if scale < 1 else 1
-    if shrink > 1:  # a box filter first: fast, and nothing aliases
-        picture = picture.reduce(shrink)
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.BILINEAR)
-    frame[:, : size[1], : size[0]] = np.asarray(picture).transpose(2, 0, 1)[::-1]
-    return columns / size[0], rows / size[1]
+    return frame, fit(image, frame[0])
 
 
 def suppress(boxes: FloatArray, scores: FloatArray, overlap: float) -> npt.NDArray[np.intp]:
@@ -184,7 +168,7 @@ class FaceDetector:
     def detect_each(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
         """Return the faces of each of n >= 1 images, (H, W, 3) uint8 RGB, by one run of the net."""
         frames = np.zeros((len(images), 3, self.height, self.width), np.float32)
-        factors = [_draw(image, frame) for image, frame in zip(images, frames, strict=True)]
+        factors = [fit(image, frame) for image, frame in zip(images, frames, strict=True)]
         found = self._decode(self.session.run({self._input: frames}), len(images))
         return [_scaled(*one) for one in zip(found, factors, images, strict=True)]
 

@@ -1,0 +1,139 @@
+"""Cut-outs of a camera image: scaled for the detector, and turned upright for the expression model.
+
+The compiled kernel (``src/images.c``) and Pillow give the same pixels; the kernel copies less.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from emostress_ros.kernels import kernels
+
+Pixels = npt.NDArray[np.uint8]
+Matrix = tuple[float, float, float, float, float, float]
+"""(2, 3), row by row."""
+
+SUPERSAMPLE = 2
+
+
+def fit(image: Pixels, planes: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Scale an image into the upper left of black planes, keeping its proportions.
+
+    A large image is first reduced by a box filter: fast, and nothing aliases.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        planes: (3, height, width) float32, written: blue, green, red, 0 … 255.
+
+    Returns:
+        the factors (x, y) from the planes back to the image.
+    """
+    rows, columns = image.shape[:2]
+    height, width = planes.shape[1:]
+    scale = min(width / columns, height / rows)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    shrink = int(1 / scale + 1e-6) if scale < 1 else 1
+    compiled = _compiled()
+    if compiled is None or not compiled.fit(image, shrink, size, planes):
+        picture = Image.fromarray(image)
+        if shrink > 1:
+            picture = picture.reduce(shrink)
+        if picture.size != size:
+            picture = picture.resize(size, Image.Resampling.BILINEAR)
+        planes[:, : size[1], : size[0]] = np.asarray(picture).transpose(2, 0, 1)[::-1]
+    return columns / size[0], rows / size[1]
+
+
+def warp(image: Pixels, shrink: int, matrix: Matrix, side: int, bordered: bool) -> Pixels:
+    """Draw a grey square, sampled :data:`SUPERSAMPLE` times as finely and averaged.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; made grey, then reduced by a box filter.
+        shrink: factor of the box filter.
+        matrix: from a place in the finer square to the reduced picture.
+        side: of the square, px.
+        bordered: whether what lies outside the picture is of its mean level; else black.
+
+    Returns:
+        (side, side).
+    """
+    compiled = _compiled()
+    drawn = compiled and compiled.warp(image, shrink, matrix, side, bordered)
+    if drawn is not None:
+        return drawn
+    patch = Image.fromarray(image).convert("L")
+    if shrink > 1:
+        patch = patch.reduce(shrink)
+    fine = patch.transform(
+        (SUPERSAMPLE * side, SUPERSAMPLE * side), Image.Transform.AFFINE, matrix,
+        Image.Resampling.BILINEAR, fillcolor=int(np.asarray(patch).mean()) if bordered else 0,
+    )  # fmt: skip
+    return np.asarray(fine.reduce(SUPERSAMPLE))
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """The kernel's two functions."""
+
+    run_fit: Callable[..., int]
+    run_warp: Callable[..., int]
+
+    def fit(
+        self, image: Pixels, shrink: int, size: tuple[int, int], planes: npt.NDArray[np.float32]
+    ) -> bool:
+        """Return whether the kernel could do it."""
+        rows, columns = image.shape[:2]
+        left = (-(-columns // shrink), -(-rows // shrink))
+        if not all(part < 2 * whole for part, whole in zip(left, size, strict=True)):
+            return False  # a line of few pixels, scaled by another factor than its length
+        image = _in_rows(image)
+        return not self.run_fit(
+            image.ctypes.data, image.strides[0], columns, rows, shrink, *size,
+            planes.ctypes.data, planes.strides[1] // 4, planes.strides[0] // 4,
+        )  # fmt: skip
+
+    def warp(
+        self, image: Pixels, shrink: int, matrix: Matrix, side: int, bordered: bool
+    ) -> Pixels | None:
+        """Return the square; None where there is no memory."""
+        image = _in_rows(image)
+        out = np.empty((side, side), np.uint8)
+        failed = self.run_warp(
+            image.ctypes.data, image.strides[0], image.shape[1], image.shape[0], shrink,
+            (ctypes.c_double * 6)(*matrix), side, bordered, out.ctypes.data,
+        )  # fmt: skip
+        return None if failed else out
+
+
+def _in_rows(image: Pixels) -> Pixels:
+    """Return the image with its pixels side by side in every row."""
+    return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
+
+
+def _compiled() -> _Compiled | None:
+    library = kernels().library
+    return None if library is None else _functions(library)
+
+
+@lru_cache(maxsize=4)
+def _functions(library: ctypes.CDLL) -> _Compiled | None:
+    number, size, address = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
+    fit_type = ctypes.CFUNCTYPE(
+        ctypes.c_int, address, size, number, number, number, number, number, address, size, size
+    )
+    warp_type = ctypes.CFUNCTYPE(
+        ctypes.c_int, address, size, number, number, number, address, number, number, address
+    )
+    try:
+        return _Compiled(
+            fit_type(("emostress_fit", library)), warp_type(("emostress_warp", library))
+        )
+    except AttributeError:
+        return None  # a library from before these were added
