@@ -65,7 +65,7 @@ def warp(image: Pixels, shrink: int, matrix: Matrix, side: int, bordered: bool) 
         (side, side).
     """
     compiled = _compiled()
-    drawn = compiled and compiled.warp(image, shrink, matrix, side, bordered)
+    drawn = compiled.warp(image, shrink, matrix, side, bordered) if compiled else None
     if drawn is not None:
         return drawn
     patch = Image.fromarray(image).convert("L")
