@@ -15,7 +15,6 @@ def class_weights(targets: torch.Tensor, power: float) -> torch.Tensor:
         targets: (N, K) labels or label distributions.
         power: 0: all classes count as often as they occur; 1: all count alike.
     """
-    mass = targets.float().sum(0)
+    mass = targets.double().sum(0)
     weights = mass.clamp(min=1.0) ** -power
-    result: torch.Tensor = weights * mass.sum() / (weights * mass).sum()
-    return result
+    return (weights * mass.sum() / (weights * mass).sum()).float()

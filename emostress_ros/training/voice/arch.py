@@ -8,7 +8,6 @@ figure, and the card says so; ``emostress study voice`` judges all networks with
 from __future__ import annotations
 
 import argparse
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,23 +17,24 @@ import numpy as np
 import torch
 
 from emostress_ros.inference.packaged import sha256_of
-from emostress_ros.metrics import Score, score_predictions, uar
-from emostress_ros.metrics.figures import confusion_matrix
-from emostress_ros.training.common import (
-    CsvLog,
-    plot_curves,
-    progress_bar,
-    save_checkpoint,
-)
+from emostress_ros.metrics import Score, score_predictions
+from emostress_ros.training.common import CsvLog, plot_curves, save_checkpoint
 from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.speech_sets import SETS, SpeechSet
 from emostress_ros.training.datasets.splits import Split, leave_out
+from emostress_ros.training.keep import Keep
 from emostress_ros.training.voice.card import LABEL_MAP, inputs_of, outputs_of, save_card
 from emostress_ros.training.voice.data import Float32Array
 from emostress_ros.training.voice.export import DeployedVoiceNet, export
 from emostress_ros.training.voice.frames import FrameBank, frame_bank
 from emostress_ros.training.voice.nets import ARCHITECTURES, FrameNet, architecture
-from emostress_ros.training.voice.nets_fit import NetOptions, fit_net, predict_net
+from emostress_ros.training.voice.nets_fit import (
+    NetOptions,
+    fit_net,
+    is_closed,
+    predict_net,
+    trainer_of,
+)
 from emostress_ros.training.voice.train import circumplex_labels, fit_temperature, soften
 
 _INPUTS = ("log_mel", "prosody")
@@ -45,7 +45,6 @@ _RECURRENT = ("lstm", "gru", "cnn_bilstm_attention")
 class _Best:
     net: FrameNet
     epoch: int
-    uar: float
     rows: Float32Array
 
 
@@ -61,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     bank = frame_bank(clips, labels, options.cache, changed=options.variants, seed=options.seed,
                       progress=not options.no_progress)  # fmt: skip
     split = leave_out(bank.persons, _held(bank.persons, options.hold))
-    log = CsvLog(options.output / "training.csv")
+    log = CsvLog(options.output / "training.csv", resume=options.resume)
     best = _fit(bank, split, log, options)
     temperature = fit_temperature(labels[split.test], best.rows)
     score = score_predictions(ravdess.LABELS, labels[split.test], soften(best.rows, temperature),
@@ -91,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hold", type=float, default=0.2, help="share of the people held out")
     parser.add_argument("--variants", type=int, default=4, help="augmented copies of a clip")
     parser.add_argument("--share", type=float, default=1.0, help="part of the usual epochs")
-    parser.add_argument("--patience", type=int, default=12, help="epochs without a gain")
+    parser.add_argument("--patience", type=int, default=12, help="epochs without a gain; 0: never")
+    parser.add_argument("--work", type=Path, help="checkpoint (default: runs/voice_ARCH_SET_sSEED)")
+    parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-progress", action="store_true")
     return parser
@@ -106,22 +107,25 @@ def _fit(bank: FrameBank, split: Split, log: CsvLog, options: argparse.Namespace
     """Train until the people held out gain no more; returns what served them best."""
     chosen = architecture(options.arch)
     fitting = NetOptions(share=options.share, seed=options.seed)
-    truth, classes = bank.labels[split.test], len(ravdess.LABELS)
-    best: _Best | None = None
-    total = fitting.epochs(chosen)
-    with progress_bar(total, options.arch, enabled=not options.no_progress) as advance:
-        steps = fit_net(chosen, bank, split.train, classes, fitting)
-        for epoch, (loss, net) in enumerate(steps, start=1):
-            rows = predict_net(net, bank, split.test)
-            found = uar(confusion_matrix(truth, rows.argmax(axis=1), classes))
-            log.write({"epoch": epoch, "training_loss": loss, "uar": found})
-            advance(f"loss {loss:.2f}, UAR {found:.3f}")
-            if best is None or found > best.uar:
-                best = _Best(copy.deepcopy(net), epoch, found, rows)
-            elif epoch - best.epoch >= options.patience:
-                break
-    assert best is not None
-    return best
+    classes = len(ravdess.LABELS)
+    if is_closed(chosen):
+        ((loss, net),) = fit_net(chosen, bank, split.train, classes, fitting)
+        log.write({"epoch": 1, "training_loss": loss})
+        return _Best(net, 1, predict_net(net, bank, split.test))
+    recipe = {name: getattr(options, name) for name in ("arch", "dataset", "hold", "seed")}
+    trainer = trainer_of(
+        chosen, bank, split.train, classes, fitting, held=split.test, log=log,
+        patience=options.patience, keep=Keep(_work(options), options.resume, recipe),
+        title="" if options.no_progress else options.arch,
+    )  # fmt: skip
+    net = trainer.run()
+    assert isinstance(net, FrameNet)
+    epoch = trainer.stopping.best_epoch if options.patience else trainer.epoch
+    return _Best(net, epoch, predict_net(net, bank, split.test))
+
+
+def _work(options: argparse.Namespace) -> Path:
+    return options.work or Path("runs") / f"voice_{options.arch}_{options.dataset}_s{options.seed}"
 
 
 def _card(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from emostress_ros.training.common import (
-    ModelEma,
-    cosine_warmup,
-    parameter_groups,
-    seed_everything,
-)
+from emostress_ros.metrics import confusion_matrix, uar
+from emostress_ros.training.common import CsvLog, class_weights, seed_everything
+from emostress_ros.training.keep import Keep
+from emostress_ros.training.mixup import blend, shares_and_partners
+from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
+from emostress_ros.training.trainer import Trainer
 from emostress_ros.training.voice.augment import mask
 from emostress_ros.training.voice.data import Float32Array
 from emostress_ros.training.voice.frames import BANDS, FrameBank, IntArray
@@ -24,6 +25,7 @@ from emostress_ros.training.voice.functionals import Functionals, fit_logistic
 from emostress_ros.training.voice.nets import Architecture, FrameNet
 
 _GREATEST_NORM = 5.0
+NOBODY: IntArray = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,96 @@ class NetOptions:
         return max(1, round(self.share * chosen.epochs))
 
 
+class _Speech(Task):
+    """The class of clips, from their frames; judged on clips held out, where there are some."""
+
+    def __init__(
+        self,
+        bank: FrameBank,
+        index: IntArray,
+        held: IntArray,
+        balance: Tensor,
+        recipe: tuple[float, NetOptions],
+    ) -> None:
+        self.bank, self.index, self.held, self.balance = bank, index, held, balance
+        self.mixup, self.options = recipe
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> list[tuple[IntArray, IntArray]]:
+        """Return (variants, clips) of every step: of like length together, in random order."""
+        bank, index = self.bank, self.index
+        variants = rng.integers(len(bank.frames), size=len(index))
+        variants[rng.random(len(index)) < self.options.plain] = 0
+        order = np.argsort(bank.lengths[variants, index] * rng.uniform(0.85, 1.15, len(index)))
+        parts = np.array_split(order, max(1, len(order) // self.options.batch))
+        return [(variants[parts[i]], index[parts[i]]) for i in rng.permutation(len(parts))]
+
+    def loss(self, net: Any, batch: tuple[IntArray, IntArray], step: Step) -> Loss:
+        """Return the cross-entropy of one batch, masked, mixed and balanced over classes."""
+        variants, clips = batch
+        frames, lengths = self.bank.batch(variants, clips)
+        rows = torch.from_numpy(mask(net.standardise(frames, lengths).numpy(), BANDS, step.rng))
+        labels = torch.from_numpy(self.bank.labels[clips])
+        smoothing, classes = self.options.smoothing, len(self.balance)
+        target = functional.one_hot(labels, classes).float()
+        target = (1 - smoothing) * target + smoothing / classes
+        target = target * self.balance[labels][:, None]
+        if self.mixup > 0:
+            share, other = shares_and_partners(len(rows), self.mixup, step.rng)
+            rows, target = blend(rows, share, other), blend(target, share, other)
+            lengths = torch.maximum(lengths, lengths[other])
+        # Products in bfloat16 take two thirds of the time; weights stay in single precision.
+        with step.autocast():
+            logits = net.logits(rows, lengths)[1].float()
+        return Loss({"loss": -(logits.log_softmax(-1) * target).sum() / target.sum()})
+
+    def validate(self, net: Any) -> dict[str, float]:
+        """Return the UAR on the clips held out."""
+        if not len(self.held):
+            return {}
+        said = predict_net(net, self.bank, self.held).argmax(axis=1)
+        return {"uar": uar(confusion_matrix(self.bank.labels[self.held], said, len(self.balance)))}
+
+
+def trainer_of(
+    chosen: Architecture,
+    bank: FrameBank,
+    index: IntArray,
+    classes: int,
+    options: NetOptions,
+    *,
+    held: IntArray = NOBODY,
+    patience: int = 0,
+    keep: Keep | None = None,
+    log: CsvLog | None = None,
+    title: str = "",
+) -> Trainer:
+    """Return what trains a network; its averaged weights are judged on the clips held out.
+
+    Args:
+        chosen: an architecture that is trained by steps.
+        bank: frames of all clips.
+        index: clips to learn from.
+        classes: number of labels.
+        options: of the training.
+        held: clips to judge by.
+        patience: epochs without a better UAR until it stops; 0: it never does.
+        keep: checkpoint.
+        log: takes a row an epoch.
+        title: of the progress bar; none is shown without.
+    """
+    rng = seed_everything(options.seed)
+    net = _standardised(chosen, bank, index, classes)
+    labels = torch.from_numpy(bank.labels[index])
+    balance = class_weights(functional.one_hot(labels, classes), 1.0)
+    wanted = TrainerOptions(
+        epochs=options.epochs(chosen), rate=chosen.rate, weight_decay=options.weight_decay,
+        clip_norm=_GREATEST_NORM, ema=options.ema, patience=patience, precision="bfloat16",
+        seed=options.seed, progress=bool(title),
+    )  # fmt: skip
+    task = _Speech(bank, index, held, balance, (chosen.mixup, options))
+    return Trainer(net, task, wanted, rng, keep=keep, log=log, title=title)
+
+
 def fit_net(
     chosen: Architecture, bank: FrameBank, index: IntArray, classes: int, options: NetOptions
 ) -> Iterator[tuple[float, FrameNet]]:
@@ -68,78 +160,33 @@ def fit_net(
         classes: number of labels.
         options: of the training.
     """
-    rng = seed_everything(options.seed)
-    net = chosen.build(classes)
-    mean, scale = bank.moments(index)
-    net.mean.copy_(mean)
-    net.scale.copy_(scale)
+    seed_everything(options.seed)
+    net = _standardised(chosen, bank, index, classes)
     if isinstance(net.body, Functionals):
         frames, lengths = bank.batch(np.zeros_like(index), index)
         standard = (net.standardise(frames, lengths), lengths)
         yield fit_logistic(net.body, net.classify, standard, (bank, index),
                            mixed=options.mixed), net  # fmt: skip
         return
-    ema = ModelEma(net, options.ema)
-    optimiser = torch.optim.AdamW(parameter_groups(net, options.weight_decay), chosen.rate)
-    count = np.bincount(bank.labels[index], minlength=classes)
-    balance = torch.from_numpy(len(index) / (classes * np.maximum(count, 1))).float()
-    epochs = options.epochs(chosen)
-    for epoch in range(epochs):
-        net.train()
-        losses = []
-        batches = _batches(bank, index, options, rng)
-        for step, (variants, clips) in enumerate(batches):
-            factor = cosine_warmup((epoch + step / len(batches)) / epochs)
-            for group in optimiser.param_groups:
-                group["lr"] = chosen.rate * factor
-            loss = _loss(net, bank, variants, clips, balance, (chosen.mixup, options), rng)
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), _GREATEST_NORM)
-            optimiser.step()
-            ema.update(net)
-            losses.append(float(loss.detach()))
-        yield float(np.mean(losses)), ema.net
+    trainer = trainer_of(chosen, bank, index, classes, options)
+    for row in trainer.epochs():
+        averaged = trainer.averaged
+        assert isinstance(averaged, FrameNet)
+        yield row["training_loss"], averaged
 
 
-def _batches(
-    bank: FrameBank, index: IntArray, options: NetOptions, rng: np.random.Generator
-) -> list[tuple[IntArray, IntArray]]:
-    """Return (variants, clips) of every step: clips of like length together, in random order."""
-    variants = rng.integers(len(bank.frames), size=len(index))
-    variants[rng.random(len(index)) < options.plain] = 0
-    order = np.argsort(bank.lengths[variants, index] * rng.uniform(0.85, 1.15, len(index)))
-    parts = np.array_split(order, max(1, len(order) // options.batch))
-    return [(variants[parts[i]], index[parts[i]]) for i in rng.permutation(len(parts))]
+def is_closed(chosen: Architecture) -> bool:
+    """Whether an architecture is fitted at once, not by steps."""
+    return isinstance(chosen.build(2).body, Functionals)
 
 
-def _loss(
-    net: FrameNet,
-    bank: FrameBank,
-    variants: IntArray,
-    clips: IntArray,
-    balance: Tensor,
-    recipe: tuple[float, NetOptions],
-    rng: np.random.Generator,
-) -> Tensor:
-    """Cross-entropy of one batch, masked, mixed and balanced over classes."""
-    mixup, options = recipe
-    frames, lengths = bank.batch(variants, clips)
-    rows = torch.from_numpy(mask(net.standardise(frames, lengths).numpy(), BANDS, rng))
-    labels = torch.from_numpy(bank.labels[clips])
-    target = functional.one_hot(labels, len(balance)).float()
-    target = (1 - options.smoothing) * target + options.smoothing / len(balance)
-    target = target * balance[labels][:, None]
-    if mixup > 0:
-        part = torch.from_numpy(rng.beta(mixup, mixup, len(rows)).astype(np.float32))[:, None]
-        other = torch.from_numpy(rng.permutation(len(rows)))
-        rows = part[..., None] * rows + (1 - part[..., None]) * rows[other]
-        target = part * target + (1 - part) * target[other]
-        lengths = torch.maximum(lengths, lengths[other])
-    # Products in bfloat16 take two thirds of the time; weights stay in single precision.
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = net.logits(rows, lengths)[1].float()
-    return -(logits.log_softmax(-1) * target).sum() / target.sum()
+def _standardised(chosen: Architecture, bank: FrameBank, index: IntArray, classes: int) -> FrameNet:
+    """Return a fresh network that knows the moments of its inputs."""
+    net = chosen.build(classes)
+    mean, scale = bank.moments(index)
+    net.mean.copy_(mean)
+    net.scale.copy_(scale)
+    return net
 
 
 def predict_net(net: FrameNet, bank: FrameBank, index: IntArray, size: int = 64) -> Float32Array:
