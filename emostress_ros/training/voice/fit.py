@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emostress_ros.training.common import cosine_warmup, parameter_groups, seed_everything
+from emostress_ros.training.common import class_weights, parameter_groups, seed_everything
+from emostress_ros.training.mixup import blend, shares_and_partners
+from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
+from emostress_ros.training.trainer import Trainer
 from emostress_ros.training.voice.data import Float32Array, variant_of
 from emostress_ros.training.voice.net import HEARD, VoiceNet
 
 IntArray = npt.NDArray[np.int64]
+_GREATEST_NORM = 5.0
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,21 @@ def fit(net: VoiceNet, lessons: Lessons, options: FitOptions) -> Iterator[tuple[
     net.head.mean.copy_(plain.mean(0))
     net.head.scale.copy_(plain.std(0) + 1e-3)
     target = functional.one_hot(torch.from_numpy(lessons.labels), classes).float()
-    weighed = target[lessons.index] * _column(lessons.importance[lessons.index])
-    mass = weighed.sum(dim=0).clamp_min(1e-3)
-    balance = mass.sum() / (classes * mass)
-    yield from _fit_head(net, lessons, weighed * balance, options, rng)
-    yield from _tune(net, lessons, target * balance, options, rng)
+    weighed = target * _column(lessons.importance)
+    balance = class_weights(weighed[lessons.index], 1.0)
+    wanted = TrainerOptions(
+        epochs=options.head_epochs, rate=options.head_rate, weight_decay=options.weight_decay,
+        clip_norm=_GREATEST_NORM, precision="bfloat16", seed=options.seed,
+    )  # fmt: skip
+    stages: list[tuple[nn.Module, Task, TrainerOptions]] = [
+        (net.head, _Head(lessons, weighed * balance, options), wanted)
+    ]
+    if options.tuning_epochs:
+        wanted = replace(wanted, epochs=options.tuning_epochs)
+        stages.append((net, _Tuning(lessons, target * balance, options), wanted))
+    for part, task, chosen in stages:
+        for row in Trainer(part, task, chosen, rng).epochs():
+            yield row["training_loss"], net
 
 
 def predict(net: VoiceNet, lessons: Lessons, index: IntArray, *, tuned: bool) -> Float32Array:
@@ -109,50 +124,56 @@ def predict(net: VoiceNet, lessons: Lessons, index: IntArray, *, tuned: bool) ->
     return found
 
 
-def _fit_head(
-    net: VoiceNet, lessons: Lessons, target: Tensor, options: FitOptions, rng: np.random.Generator
-) -> Iterator[tuple[float, VoiceNet]]:
-    start = torch.from_numpy(lessons.start[:, lessons.index])
-    optimiser = torch.optim.AdamW(
-        parameter_groups(net.head, options.weight_decay), options.head_rate
-    )
-    for epoch in range(options.head_epochs):
-        net.train()
-        losses = []
-        order = rng.permutation(len(target))
-        parts = np.array_split(order, max(1, len(order) // options.head_batch))
-        for step, part in enumerate(parts):
-            _set_rate(optimiser, (epoch + step / len(parts)) / options.head_epochs)
-            which = torch.from_numpy(rng.integers(len(start), size=len(part)))
-            rows = start[which, torch.from_numpy(part)]
-            losses.append(_step(net, optimiser, rows, target[part], options, rng))
-        yield float(np.mean(losses)), net
+class _Head(Task):
+    """The class of clips, from the statistics of the start weights: the head alone learns."""
+
+    def __init__(self, lessons: Lessons, target: Tensor, options: FitOptions) -> None:
+        self.lessons, self.target, self.options = lessons, target, options
+        self.start = torch.from_numpy(lessons.start)
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> list[IntArray]:
+        """Return the clips of every step."""
+        order = rng.permutation(self.lessons.index)
+        return np.array_split(order, max(1, len(order) // self.options.head_batch))
+
+    def loss(self, net: nn.Module, batch: IntArray, step: Step) -> Loss:
+        """Return the loss of random variants of clips."""
+        which = torch.from_numpy(step.rng.integers(len(self.start), size=len(batch)))
+        rows = self.start[which, torch.from_numpy(batch)]
+        return _loss(net, rows, self.target[batch], self.options, step)
 
 
-def _tune(
-    net: VoiceNet, lessons: Lessons, target: Tensor, options: FitOptions, rng: np.random.Generator
-) -> Iterator[tuple[float, VoiceNet]]:
-    # A clip of little importance is drawn seldom instead of weighing little: the same gradient
-    # on the average at a fraction of the cost.
-    encoder = nn.ModuleList((net.stem, net.blocks))
-    groups = parameter_groups(encoder, options.weight_decay)
-    rates = [options.encoder_rate] * len(groups)
-    groups += parameter_groups(net.head, options.weight_decay)
-    rates += [options.tuning_head_rate] * (len(groups) - len(rates))
-    optimiser = torch.optim.AdamW(
-        [{**group, "lr": rate} for group, rate in zip(groups, rates, strict=True)]
-    )
-    for epoch in range(options.tuning_epochs):
-        net.train()
-        losses = []
-        chance = lessons.importance[lessons.index]
-        drawn = lessons.index[rng.random(len(chance)) < chance]
-        batches = _batches(lessons, drawn, options, rng)
-        for step, (clips, which) in enumerate(batches):
-            _set_rate(optimiser, (epoch + step / len(batches)) / options.tuning_epochs)
-            rows = _rows(net, lessons, clips, which, options.seed, rng)
-            losses.append(_step(net, optimiser, rows, target[clips], options, rng))
-        yield float(np.mean(losses)), net
+class _Tuning(Task):
+    """The class of clips, from their waveform: everything learns."""
+
+    def __init__(self, lessons: Lessons, target: Tensor, options: FitOptions) -> None:
+        self.lessons, self.target, self.options = lessons, target, options
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> list[tuple[IntArray, IntArray]]:
+        """Return (clips, variants) of every step."""
+        # A clip of little importance is drawn seldom instead of weighing little: the same gradient
+        # on the average at a fraction of the cost.
+        index = self.lessons.index
+        chance = self.lessons.importance[index]
+        return _batches(self.lessons, index[rng.random(len(chance)) < chance], self.options, rng)
+
+    def loss(self, net: Any, batch: tuple[IntArray, IntArray], step: Step) -> Loss:
+        """Return the loss of clips, cut to one length."""
+        clips, which = batch
+        rows = _rows(net, self.lessons, clips, which, self.options.seed, step)
+        return _loss(net.head, rows, self.target[clips], self.options, step)
+
+    def optimiser(self, net: Any, options: TrainerOptions) -> torch.optim.Optimizer:
+        """Return AdamW with a higher rate for the head."""
+        encoder, own = nn.ModuleList((net.stem, net.blocks)), self.options
+        rates = (encoder, own.encoder_rate), (net.head, own.tuning_head_rate)
+        return torch.optim.AdamW(
+            [
+                group | {"lr": rate}
+                for module, rate in rates
+                for group in parameter_groups(module, options.weight_decay)
+            ]
+        )
 
 
 def _batches(
@@ -173,48 +194,31 @@ def _rows(
     clips: IntArray,
     which: IntArray,
     seed: int,
-    rng: np.random.Generator,
+    step: Step,
 ) -> Tensor:
     """Return the (n, inputs) statistics of clips, cut at random to the shortest one's length."""
     waves = [variant_of(lessons.speech[clip], int(variant), int(clip), seed)
              for clip, variant in zip(clips, which, strict=True)]  # fmt: skip
     shortest = min(len(wave) for wave in waves)
-    begins = [int(rng.integers(len(wave) - shortest + 1)) for wave in waves]
+    begins = [int(step.rng.integers(len(wave) - shortest + 1)) for wave in waves]
     cut = [wave[begin : begin + shortest] for wave, begin in zip(waves, begins, strict=True)]
     # Products in bfloat16 halve the time; weights and their steps stay in single precision.
-    with torch.autocast("cpu", torch.bfloat16):
+    with step.autocast():
         heard = net.heard(torch.from_numpy(np.stack(cut))).float()
     acoustic = torch.from_numpy(lessons.start[which, clips][:, HEARD:])
     return torch.cat((heard, acoustic), dim=1)
 
 
-def _step(
-    net: VoiceNet,
-    optimiser: torch.optim.Optimizer,
-    rows: Tensor,
-    target: Tensor,
-    options: FitOptions,
-    rng: np.random.Generator,
-) -> float:
-    """Take one step; ``target`` (n, classes) is weighed by class and importance."""
+def _loss(net: Any, rows: Tensor, target: Tensor, options: FitOptions, step: Step) -> Loss:
+    """Return the loss of a head; ``target`` (n, classes) is weighed by class and importance."""
     if options.mixup > 0:
-        share = _column(rng.beta(options.mixup, options.mixup, len(rows)))
-        other = torch.from_numpy(rng.permutation(len(rows)))
-        rows = share * rows + (1.0 - share) * rows[other]
-        target = share * target + (1.0 - share) * target[other]
-    _, logits = net.head.members(rows)
-    loss = -(logits.log_softmax(-1) * target).sum() / ((target.sum() + 1e-6) * len(logits))
-    optimiser.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-    optimiser.step()
-    return float(loss.detach())
+        share, other = shares_and_partners(len(rows), options.mixup, step.rng)
+        rows, target = blend(rows, share, other), blend(target, share, other)
+    _, logits = net.members(rows)
+    members = len(logits)
+    loss = -(logits.log_softmax(-1) * target).sum() / ((target.sum() + 1e-6) * members)
+    return Loss({"loss": loss})
 
 
 def _column(values: npt.NDArray[np.floating]) -> Tensor:
     return torch.from_numpy(np.asarray(values, dtype=np.float32))[:, None]
-
-
-def _set_rate(optimiser: torch.optim.Optimizer, progress: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = group.setdefault("highest", group["lr"]) * cosine_warmup(progress)
