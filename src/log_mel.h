@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
-/* Raised whenever the plan or a function below changes: Python refuses any other. */
-#define EMOSTRESS_KERNELS_VERSION 1
+/* Raised whenever the plan, or what any function takes, changes: Python refuses any other. */
+#define EMOSTRESS_KERNELS_VERSION 2
 
 enum { LOG_MEL_LARGEST_FFT = 2048 };
 
