@@ -21,6 +21,7 @@ DATASETS: dict[str, tuple[str, ...]] = {
     "voice": ("ravdess", "tess", "crema_d"),
     "physiology": ("wesad", "stress_predict"),
     "text": ("goemotions", "dreaddit", "meld"),
+    "fusion": ("paired_emotion", "paired_stress", "paired_subsets"),
 }
 SHIPPED = "shipped"
 
@@ -42,9 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SHIPPED,
         metavar="NAME",
         help="'shipped' (default): score the shipped file; any other name cross-validates the "
-        "card's recipe, which trains and takes long: such as 'folds' (voice, text: held-out people "
-        "or posts in turn), 'loso' (physiology: leave one subject out) and 'random' (the "
-        "literature's split, a person may be on both sides); a wrong name lists the modality's own",
+        "card's recipe, which trains and takes long: such as 'folds' (voice, text, fusion: "
+        "held-out people or posts in turn), 'loso' (physiology: leave one subject out) and "
+        "'random' (the literature's split, a person may be on both sides); a wrong name lists the "
+        "modality's own",
     )
     parser.add_argument(
         "--work", type=Path, help="folder that keeps what a protocol trains, so that it resumes"
@@ -89,6 +91,10 @@ def compute(args: argparse.Namespace, offered_work: Path | None = None) -> Score
 def _score_shipped(args: argparse.Namespace) -> Score:
     if args.work:
         raise ParameterError("--work belongs to a --protocol that trains; 'shipped' does not")
+    if args.modality == "fusion":
+        raise ParameterError(
+            "a fusion learned from everybody who could judge it: score it with --protocol folds"
+        )
     module = importlib.import_module(f"emostress_ros.evaluation.score_{args.modality}")
     score: Score = module.score(
         args.dataset,

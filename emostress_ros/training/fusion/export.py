@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import torch
 import yaml
 
@@ -32,7 +33,7 @@ from emostress_ros.training.fusion.pairs import (
 from emostress_ros.training.fusion.tables import Table
 
 PARITY = 1e-4
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 STRESS_MODERATE, STRESS_HIGH = 0.4, 0.7
 _MEANING: dict[str, tuple[list[str | int], str]] = {
     "probabilities": (["P", 7], "calibrated, in the order of labels"),
@@ -70,6 +71,7 @@ def export(model: DeployedFusion, file: Path, pairs: Pairs, moments: Moments) ->
             },
             opset_version=17, dynamo=False,
         )  # fmt: skip
+    _fold_constants(file)
     with torch.no_grad():
         expected = model(*(torch.from_numpy(array) for array in inputs))
     said = Session(file).run(dict(zip(INPUTS, inputs, strict=True)))
@@ -81,6 +83,14 @@ def export(model: DeployedFusion, file: Path, pairs: Pairs, moments: Moments) ->
     if worst > PARITY:
         raise ModelError(f"{file} deviates by {worst:.2e} from torch; allowed is {PARITY:.0e}")
     return worst
+
+
+def _fold_constants(file: Path) -> None:
+    """Write what follows from the weights alone as constants, in standard operators."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(file)
+    ort.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
 
 
 def latency_us(file: Path, layout: Layout, repetitions: int = 2000) -> dict[str, float]:
@@ -117,7 +127,8 @@ def write_card(
         tables: what was learned from.
         layout: of the inputs.
         figures: of the card.
-        facts: ``reliability``, ``training``, ``calibration`` and ``measured``.
+        facts: ``reliability``, ``training``, ``calibration``, ``threshold_unknown`` and
+            ``measured``.
     """
     width, columns = layout.width, layout.columns
     named = [f"is_{item.name}" for item in layout.known]
@@ -140,7 +151,7 @@ def write_card(
                     for name in OUTPUTS],
         "calibration": facts["calibration"],
         "reliability": facts["reliability"],
-        "threshold_unknown": 0.4,
+        "threshold_unknown": facts["threshold_unknown"],
         "licence": "weights: non-commercial research (RAVDESS is CC BY-NC-SA 4.0, WESAD academic, "
                    "Dreaddit for research)",
         "data": [

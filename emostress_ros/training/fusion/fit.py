@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emostress_ros.affect import MODALITIES
-from emostress_ros.fusion.evidence import HAS_EMBEDDING
+from emostress_ros.fusion.evidence import HAS_EMBEDDING, SPEAKS_OF_EMOTION, SPEAKS_OF_STRESS
 from emostress_ros.training.common import (
     CsvLog,
     ModelEma,
@@ -29,8 +29,9 @@ from emostress_ros.training.common import (
     seed_everything,
 )
 from emostress_ros.training.fusion.directions import telling
-from emostress_ros.training.fusion.nets import NETS, Said
+from emostress_ros.training.fusion.nets import NETS
 from emostress_ros.training.fusion.pairs import SUBSETS, Moments, Pairs, mask
+from emostress_ros.training.fusion.tokens import Said
 
 MASKS = np.array([[name in subset for name in MODALITIES] for subset in SUBSETS])
 """(15, 4) True where a subset has the modality."""
@@ -55,11 +56,11 @@ class FitOptions:
 
     steps: int = 1500
     batch: int = 256
-    rate: float = 3e-3
+    rate: float = 6e-3
     weight_decay: float = 0.1
     consistency: float = 0.3
     regularisation: float = 0.02
-    noise: float = 0.2
+    noise: float = 0.6
     detection: float = 0.3
     log_every: int = 50
     seed: int = 0
@@ -126,7 +127,7 @@ def fit(
 
 
 def standardise(net: nn.Module, pairs: Pairs) -> None:
-    """Give the adapters the scale of the embeddings, and the directions that tell them apart."""
+    """Give the adapters the scale of the embeddings, and what tells their kinds apart."""
     adapters = next(module for module in net.modules() if hasattr(module, "maps"))
     scales = []
     for table, own in zip(pairs.tables, adapters.maps, strict=True):
@@ -196,10 +197,9 @@ def _detection(whole: Said, replaced: Tensor, evidence: Tensor) -> Tensor:
     """Cross entropy of "this is noise", on tokens whose embedding can be read."""
     if whole.trust is None:
         return whole.stress.new_zeros(())
-    read = evidence[..., HAS_EMBEDDING] > 0.0
-    return functional.binary_cross_entropy_with_logits(
-        whole.trust[read], 1.0 - replaced[read].float()
-    )
+    read = evidence[..., HAS_EMBEDDING, None] * evidence[..., [SPEAKS_OF_EMOTION, SPEAKS_OF_STRESS]]
+    sound = 1.0 - replaced[..., None].float().expand_as(read)
+    return functional.binary_cross_entropy_with_logits(whole.trust[read > 0.0], sound[read > 0.0])
 
 
 def _row(loss: Loss) -> dict[str, float]:

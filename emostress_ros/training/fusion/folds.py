@@ -90,11 +90,13 @@ def write_fold(
     net = fit(strategy, pairs, options)
     moments = pairs.draw(64, np.random.default_rng(options.seed))
     written = []
+    shipped = ModelCard.load(f"fusion_{strategy}")
     for person in fold:
         folder = out / f"fusion_{strategy}" / person.replace("/", "_")
         parity = export(DeployedFusion(net), folder / "model.onnx", pairs, moments)
         facts = {
-            "reliability": dict(ModelCard.load(f"fusion_{strategy}").reliability),
+            "reliability": dict(shipped.reliability),
+            "threshold_unknown": shipped.threshold_unknown,
             "calibration": {"method": "none of its own"},
             "training": {
                 "command": "python -m emostress_ros.training.fusion.folds --data DATA --out OUT "

@@ -190,8 +190,10 @@ class Pairs:
             item, kind = moments.items[:, m], moments.kinds[:, m]
             vectors = table.vectors[kind, item]
             if rng is not None:
-                shaken = rng.normal(size=vectors.shape) * self._spread[m]
-                vectors = vectors + moments.noise[:, m, None] * shaken
+                size = moments.noise[:, m].astype(np.float32)
+                shaken = np.flatnonzero(size)
+                noise = rng.standard_normal((len(shaken), vectors.shape[1]), np.float32)
+                vectors[shaken] += size[shaken, None] * noise * self._spread[m]
             quality = table.quality[np.where(moments.forged[:, m], 0, kind), item]
             known, named = _hidden(count, rng)
             terms = TERMS[table.modality]

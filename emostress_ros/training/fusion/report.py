@@ -29,27 +29,42 @@ _SETS = {
 Results = Mapping[str, Any]
 
 
-def card_figures(results: Results, strategy: str) -> list[dict[str, Any]]:
-    """Return the figures of a card: everything, and each modality that speaks by itself."""
+def card_figures(results: Results, strategy: str, model: str) -> list[dict[str, Any]]:
+    """Return the figures of a card: everything, each modality that speaks by itself, any subset.
+
+    Args:
+        results: of the study.
+        strategy: whose figures.
+        model: name of the card.
+    """
     found = []
     for question, single in (("emotion", ("face", "voice", "text")),
                              ("stress", ("physiology", "text"))):  # fmt: skip
         for condition in (_ALL, *single):
             figures = results[question]["table"][strategy][condition]
-            names = ("accuracy", "uar", "ece", *(("auroc",) if question == "stress" else ()))
-            found.append(
-                {
-                    "dataset": f"{_SETS[question]}: {question} from {condition}",
-                    "split": PAIRED,
-                    "n": figures["n"],
-                    "persons": figures["persons"],
-                    "metrics": {name: round(float(figures[name]), 4) for name in names},
-                    "ci95": {name: [round(float(v), 4) for v in ends]
-                             for name, ends in figures["ci95"].items()},
-                    "command": "emostress train fusion --data DIR",
-                }
-            )  # fmt: skip
+            part = [] if condition == _ALL else ["subsets", condition]
+            found.append(_entry(question, condition, figures, model, part))
+    found.append(_entry("subsets", "any subset", results["subsets"][strategy], model, []))
     return found
+
+
+def _entry(
+    question: str, condition: str, figures: Mapping[str, Any], model: str, part: list[str]
+) -> dict[str, Any]:
+    names = ("accuracy", "uar", "ece", *(("auroc",) if "auroc" in figures else ()))
+    asked = "stress" if question == "stress" else "emotion"
+    return {
+        "dataset": f"{_SETS[asked]}: {asked} from {condition}",
+        "split": PAIRED,
+        "n": figures["n"],
+        "persons": figures["persons"],
+        "metrics": {name: round(float(figures[name]), 4) for name in names},
+        "ci95": {name: [round(float(v), 4) for v in ends]
+                 for name, ends in figures["ci95"].items()},
+        **({"part": part} if part else {}),
+        "command": f"emostress score fusion paired_{question} DATA --protocol folds "
+                   f"--model {model}",
+    }  # fmt: skip
 
 
 def reliability(results: Results, strategy: str) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +19,17 @@ import torch
 from emostress_ros.fusion.evidence import Layout
 from emostress_ros.training.common import CsvLog
 from emostress_ros.training.fusion.encode import describe, tables
-from emostress_ros.training.fusion.evaluate import (
-    FOLDS,
-    Answers,
-    alone,
-    fold_tables,
-    judge,
-    late_predictor,
-    predictor,
-)
+from emostress_ros.training.fusion.evaluate import FOLDS, fold_tables
 from emostress_ros.training.fusion.export import export, latency_us, write_card
 from emostress_ros.training.fusion.figures import checks, figures_of
 from emostress_ros.training.fusion.fit import FitOptions, fit
 from emostress_ros.training.fusion.nets import NETS, DeployedFusion
 from emostress_ros.training.fusion.pairs import Pairs, joined_text, layout_of
+from emostress_ros.training.fusion.protocol import scored
 from emostress_ros.training.fusion.report import card_figures, reliability, stress_speakers, write
 from emostress_ros.training.fusion.stream import study
 from emostress_ros.training.fusion.tables import Table
-from emostress_ros.training.fusion.trials import trial_moments
+from emostress_ros.training.fusion.validate import LATE, Validation, cross_validate, threshold
 
 logger = logging.getLogger("emostress.train.fusion")
 SHIPPED = "attention"
@@ -57,13 +49,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return finetune(options, joined, layout)
     fitting = FitOptions(steps=options.steps, seed=options.seed)
-    emotion, stress, held = cross_validate(joined, layout, fitting, options)
+    found = cross_validate(
+        joined, layout, fitting, options.cache, draws=options.draws, say=logger.info
+    )
     results: dict[str, Any] = {
-        "emotion": {"table": figures_of(emotion, "emotion"),
-                    "checks": checks(emotion, "emotion", SHIPPED)},
-        "stress": {"table": figures_of(stress, "stress"),
-                   "checks": checks(stress, "stress", SHIPPED)},
-        "time": in_time(held, joined, layout, options),
+        "emotion": {"table": figures_of(found.emotion, "emotion"),
+                    "checks": checks(found.emotion, "emotion", SHIPPED)},
+        "stress": {"table": figures_of(found.stress, "stress"),
+                   "checks": checks(found.stress, "stress", SHIPPED)},
+        "subsets": {name: _any_subset(found, name) for name in (LATE, *NETS)},
+        "time": in_time(found.last[SHIPPED], joined, layout, options),
     }  # fmt: skip
     models = {name: _train(name, joined, layout, fitting, results, options) for name in NETS}
     results["speakers"] = stress_speakers(models[SHIPPED], joined, layout)
@@ -90,36 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def cross_validate(
-    joined: Mapping[str, Table], layout: Layout, fitting: FitOptions, options: argparse.Namespace
-) -> tuple[Answers, Answers, torch.nn.Module]:
-    """Return what every strategy says of people that it never saw, about emotion and stress.
-
-    The third is the last fold's network of the shipped strategy.
-    """
-    emotion, stress = Answers(), Answers()
-    last: torch.nn.Module = torch.nn.Identity()
-    for fold in range(FOLDS):
-        train, test = fold_tables(joined, fold, options.seed)
-        learned, held = Pairs(train, layout), Pairs(test, layout)
-        felt, tense = trial_moments(
-            test, np.random.default_rng((options.seed, fold)), options.draws
-        )
-        emotion.truth.append(felt.emotion)
-        emotion.person.append(felt.person)
-        stress.truth.append(tense.stressed)
-        stress.person.append(tense.person)
-        both = (felt, emotion), (tense, stress)
-        alone(held, *both)
-        judge("late", late_predictor(), held, *both)
-        for name in NETS:
-            net = fit(name, learned, replace(fitting, seed=fitting.seed + fold))
-            judge(name, predictor(net), held, *both)
-            logger.info("fold %d of %d: %s", fold + 1, FOLDS, name)
-            last = net if name == SHIPPED else last
-    return emotion, stress, last
-
-
 def in_time(
     net: torch.nn.Module,
     joined: Mapping[str, Table],
@@ -131,10 +96,23 @@ def in_time(
     pairs = Pairs(joined, layout)
     export(DeployedFusion(net), folder / "model.onnx", pairs, pairs.draw(8, seeded(options)))
     nothing: dict[str, Any] = {
-        "reliability": {}, "calibration": {}, "training": {}, "measured": {}
+        "reliability": {}, "calibration": {}, "training": {}, "measured": {},
+        "threshold_unknown": 0.4,
     }  # fmt: skip
     write_card(folder, SHIPPED, joined, layout, [], nothing)
     return study(str(folder), fold_tables(joined, FOLDS - 1, options.seed)[1], options.seed)
+
+
+def _any_subset(found: Validation, strategy: str) -> dict[str, Any]:
+    """Return the figures over all subsets alike, and the threshold of *unknown* they give."""
+    whole = scored(found, "paired_subsets", strategy)
+    names = ("n", "uar", "accuracy", "ece")
+    return {
+        **{name: getattr(whole, name) for name in names},
+        "persons": whole.extra["persons"],
+        "ci95": {name: list(whole.extra["ci95"][name]) for name in ("uar", "accuracy")},
+        "threshold": threshold(found, strategy),
+    }
 
 
 def seeded(options: argparse.Namespace) -> np.random.Generator:
@@ -165,6 +143,8 @@ def _train(
         "training": {
             "command": f"emostress train fusion --data DIR --steps {options.steps}",
             "seed": options.seed,
+            "steps": options.steps,
+            "draws": options.draws,
             "split": "figures: five folds, nobody on both sides on any side of the pairs; weights: "
                      "everybody",
             "loss": f"cross entropy + {fitting.consistency:g} x consistency + "
@@ -172,9 +152,10 @@ def _train(
             "parameters": sum(p.numel() for p in net.parameters()),
             "onnx_parity": float(f"{parity:.1e}"),
         },
+        "threshold_unknown": round(results["subsets"][name]["threshold"], 3),
         "measured": {"one person, four modalities, one thread, µs": latency_us(file, layout)},
     }  # fmt: skip
-    figures = card_figures(results, name)
+    figures = card_figures(results, name, folder.name)
     write_card(folder, name, joined, layout, figures, facts)
     logger.info("wrote %s (%.0f kB)", file, file.stat().st_size / 1e3)
     return net

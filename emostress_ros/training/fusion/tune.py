@@ -30,9 +30,9 @@ from emostress_ros.training.face.fit import load_net
 from emostress_ros.training.fusion.encode import FACE_TO_WIRE, held_out_faces
 from emostress_ros.training.fusion.evaluate import fold_tables, predictor
 from emostress_ros.training.fusion.fit import FitOptions, fit
-from emostress_ros.training.fusion.nets import Said
 from emostress_ros.training.fusion.pairs import Moments, Pairs, layout_of
 from emostress_ros.training.fusion.tables import Table
+from emostress_ros.training.fusion.tokens import Said
 from emostress_ros.training.fusion.trials import trial_moments
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.trainer import Trainer
