@@ -71,7 +71,8 @@ def _latency(composed: bool, seconds: float) -> list[Row]:
     )
     note = (
         f"newest evidence's stamp to the state's arrival; camera 30 Hz best effort, voice, "
-        f"wearable and text running; {len(ages)} states, {frames} frames"
+        f"wearable and text running; {len(ages)} states, {frames} frames; processor, % of a core: "
+        + ", ".join(f"{name} {share:g}" for name, share in spent.items())
     )
     times = {"min_ms": min(ages), "median_ms": half, "max_ms": max(ages)}
     details = {"processor [% of a core]": spent, "p90_ms": percentile(ages, 0.9)}

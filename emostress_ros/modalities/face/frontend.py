@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.inference import Session
 from emostress_ros.modalities.face.alignment import align_face
-from emostress_ros.modalities.face.detector import FaceDetector, Faces
+from emostress_ros.modalities.face.detector import FaceDetector, Faces, iou
 from emostress_ros.modalities.face.encoder import ExpressionEncoder, Expressions
 from emostress_ros.modalities.face.mouth import MouthMotion
 from emostress_ros.modalities.face.parameters import FaceConfig
@@ -19,6 +19,8 @@ from emostress_ros.modalities.face.regions import REGION_PX, GuidedDetector
 from emostress_ros.modalities.face.tracker import FaceTracker, Track
 
 MODALITY = "face"
+_LOYALTY = 1.3  # where there are too many faces, a newcomer has to be this much larger
+_SAME_PLACE = 0.3  # least overlap (IoU) with a followed face
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,18 @@ class FacePipeline:
         """Keep the largest faces that are large enough and whose landmarks make sense."""
         eyes = np.linalg.norm(faces.landmarks[:, 0] - faces.landmarks[:, 1], axis=1)
         faces = faces[(faces.sides >= self.config.min_face_px) & (eyes > 1.0)]
-        return faces[np.argsort(-faces.sides, kind="stable")[: self.config.max_faces]]
+        if len(faces) > self.config.max_faces:
+            worth = faces.sides * np.where(self._followed(faces), _LOYALTY, 1.0)
+            faces = faces[np.argsort(-worth, kind="stable")[: self.config.max_faces]]
+        return faces[np.argsort(-faces.sides, kind="stable")]
+
+    def _followed(self, faces: Faces) -> npt.NDArray[np.bool_]:
+        """(n,) True for a face that stands where one was when last seen."""
+        places = [track.box for track in self.tracker.tracks]
+        if not places:
+            return np.zeros(len(faces), np.bool_)
+        near: npt.NDArray[np.bool_] = iou(faces.boxes, np.stack(places)).max(axis=1) >= _SAME_PLACE
+        return near
 
     def _observe(
         self,

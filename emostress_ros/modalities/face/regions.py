@@ -29,7 +29,7 @@ _SURROUNDINGS = 1.6  # side of the square in the image, in sides of the face
 _ASIDE = 0.12  # most that a face may stand off the middle of its square, in sides of the square
 _GROWN = 1.2  # most that a square may be larger or smaller than a new one would be
 _SAME_FACE = 0.3  # least overlap (IoU) with the expected place
-_REGION_SHARE = 0.2  # of a whole frame's cost, that one region is reckoned at
+_REGION_SHARE = 0.15  # of a whole frame's cost, that one region of several is reckoned at
 
 
 class GuidedDetector:

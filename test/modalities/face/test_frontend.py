@@ -56,6 +56,22 @@ def test_at_most_so_many_faces_the_largest_first(head, scene):
     assert seen.box[0] > 300
 
 
+def test_of_too_many_like_faces_the_same_ones_are_kept(head, scene):
+    from PIL import Image
+
+    pipeline = FacePipeline(FaceConfig(max_faces=2, detect_interval_s=0.0))
+    seen = set()
+    for number in range(6):
+        sizes = [170 + (6 if (number + k) % 3 == 0 else 0) for k in range(3)]  # they take turns
+        faces = [np.asarray(Image.fromarray(head).resize((size * 3 // 4, size))) for size in sizes]
+        image = scene(*((face, 20 + 205 * k, 100) for k, face in enumerate(faces)))
+        seen |= {face.track_id for face in pipeline.process(image, number * FRAME)}
+    assert seen == {"face_1", "face_2"}
+    large = scene((faces[0], 20, 100), (faces[1], 225, 100), (head, 430, 60))
+    found = pipeline.process(large, 6 * FRAME)
+    assert found[0].track_id == "face_3"  # who is much larger comes in
+
+
 def test_faces_that_are_too_small_are_ignored(head, scene):
     pipeline = FacePipeline(FaceConfig(min_face_px=300))
     assert pipeline.process(scene((head, 300, 100)), 0) == []
