@@ -122,7 +122,7 @@ def test_a_short_training_learns_to_fuse_and_exports_what_it_learned(joined, tmp
     net = fit(strategy, Pairs(train, layout), options, log)
     columns = log.read()
     assert {"classification", "consistency", "regularisation"} <= set(columns)
-    assert columns["loss"][-1] < columns["loss"][0]
+    assert columns["training_loss"][-1] < columns["training_loss"][0]
     pairs = Pairs(test, layout)
     emotion, stress = trial_moments(test, np.random.default_rng(0), 1)
     answers = Answers(), Answers()

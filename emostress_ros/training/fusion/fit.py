@@ -10,7 +10,6 @@ a strategy that judges what is noise also learns that.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,17 +20,13 @@ from torch.nn import functional
 
 from emostress_ros.affect import MODALITIES
 from emostress_ros.fusion.evidence import HAS_EMBEDDING, SPEAKS_OF_EMOTION, SPEAKS_OF_STRESS
-from emostress_ros.training.common import (
-    CsvLog,
-    ModelEma,
-    cosine_warmup,
-    parameter_groups,
-    seed_everything,
-)
+from emostress_ros.training.common import CsvLog, seed_everything
 from emostress_ros.training.fusion.directions import telling
 from emostress_ros.training.fusion.nets import NETS
 from emostress_ros.training.fusion.pairs import SUBSETS, Moments, Pairs, mask
 from emostress_ros.training.fusion.tokens import Said
+from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
+from emostress_ros.training.trainer import Trainer
 
 MASKS = np.array([[name in subset for name in MODALITIES] for subset in SUBSETS])
 """(15, 4) True where a subset has the modality."""
@@ -66,22 +61,20 @@ class FitOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Loss:
-    """The terms of the loss, weighted, and the share of right answers under the subsets."""
+class _Fused(Task):
+    """The state of people, from what the encoders say of them."""
 
-    classification: Tensor
-    consistency: Tensor
-    regularisation: Tensor
-    noise: Tensor
-    detection: Tensor
-    accuracy: float
+    def __init__(self, pairs: Pairs, options: FitOptions) -> None:
+        self.pairs, self.options = pairs, options
 
-    @property
-    def total(self) -> Tensor:
-        """Sum of the terms."""
-        regularisation = self.regularisation + self.noise + self.detection
-        return self.classification + self.consistency + regularisation
+    def batches(self, epoch: int, rng: np.random.Generator) -> range:
+        """Return the steps; each draws its own moments."""
+        return range(self.options.steps)
+
+    def loss(self, net: nn.Module, batch: int, step: Step) -> Loss:
+        """Return the loss of moments drawn anew."""
+        moments = self.pairs.draw(self.options.batch, step.rng)
+        return loss_of(net, self.pairs, moments, self.options, step.rng)
 
 
 def fit(
@@ -103,27 +96,11 @@ def fit(
     rng = seed_everything(options.seed)
     net = NETS[strategy](pairs.layout)
     standardise(net, pairs)
-    ema = ModelEma(net, 0.995)
-    optimiser = torch.optim.AdamW(parameter_groups(net, options.weight_decay), options.rate)
-    began, terms = time.perf_counter(), []
-    for step in range(options.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = options.rate * cosine_warmup(step / options.steps)
-        net.train()
-        loss = loss_of(net, pairs, pairs.draw(options.batch, rng), options, rng)
-        optimiser.zero_grad()
-        loss.total.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        ema.update(net)
-        terms.append(_row(loss))
-        if (step + 1) % options.log_every == 0:
-            mean = {name: float(np.mean([row[name] for row in terms])) for name in terms[0]}
-            terms = []
-            say(f"{strategy} {step + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in mean.items()))
-            if log is not None:
-                log.write({"epoch": step + 1, **mean, "seconds": time.perf_counter() - began})
-    return ema.net
+    wanted = TrainerOptions(
+        epochs=1, rate=options.rate, weight_decay=options.weight_decay, clip_norm=2.0, ema=0.995,
+        log_every=options.log_every, seed=options.seed,
+    )  # fmt: skip
+    return Trainer(net, _Fused(pairs, options), wanted, rng, log=log, say=say, title=strategy).run()
 
 
 def standardise(net: nn.Module, pairs: Pairs) -> None:
@@ -158,14 +135,14 @@ def loss_of(
     consistency = _divergence(some, whole, asked, felt)
     right = (some.emotion.argmax(1) == emotion)[asked].float().mean()
     replaced = torch.from_numpy(pairs.replaced(moments))
-    return Loss(
-        classification,
-        options.consistency * consistency,
-        options.regularisation * (whole.corrections + some.corrections),
-        options.noise * _noise(whole, replaced),
-        options.detection * _detection(whole, replaced, torch.from_numpy(evidence)),
-        float(right),
-    )
+    terms = {
+        "classification": classification,
+        "consistency": options.consistency * consistency,
+        "regularisation": options.regularisation * (whole.corrections + some.corrections),
+        "noise": options.noise * _noise(whole, replaced),
+        "detection": options.detection * _detection(whole, replaced, torch.from_numpy(evidence)),
+    }
+    return Loss(terms, {"accuracy": right})
 
 
 def _classification(
@@ -200,15 +177,3 @@ def _detection(whole: Said, replaced: Tensor, evidence: Tensor) -> Tensor:
     read = evidence[..., HAS_EMBEDDING, None] * evidence[..., [SPEAKS_OF_EMOTION, SPEAKS_OF_STRESS]]
     sound = 1.0 - replaced[..., None].float().expand_as(read)
     return functional.binary_cross_entropy_with_logits(whole.trust[read > 0.0], sound[read > 0.0])
-
-
-def _row(loss: Loss) -> dict[str, float]:
-    return {
-        "loss": float(loss.total.detach()),
-        "classification": float(loss.classification.detach()),
-        "consistency": float(loss.consistency.detach()),
-        "regularisation": float(loss.regularisation.detach()),
-        "noise": float(loss.noise.detach()),
-        "detection": float(loss.detection.detach()),
-        "accuracy": loss.accuracy,
-    }

@@ -69,12 +69,13 @@ def draw_losses(log: Path, path: Path) -> None:
     """Draw every term of the loss over the steps."""
     columns = CsvLog(log, resume=True).read()
     panels = {
-        "loss (over steps)": ["loss", "classification"],
+        "loss": ["loss", "training_loss", "classification"],
         "consistency": ["consistency"],
-        "regularisation": ["regularisation", "noise"],
+        "regularisation": ["regularisation", "noise", "detection"],
         "accuracy, random subset": ["accuracy"],
     }
-    plot_curves(columns, panels, "fusion_attention: terms of the loss as weighted", path)
+    title = "fusion_attention: terms of the loss as weighted, over steps"
+    plot_curves(columns, panels, title, path, over="step")
 
 
 def _axes(width: float, height: float) -> tuple[Any, Any]:
