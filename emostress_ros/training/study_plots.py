@@ -132,18 +132,19 @@ def _confusion(axis: Axes, entry: Entry) -> None:
 
 def _curves(study: Study) -> Figure:
     names = [n for n in datasets(study) if any(e.curves for e in study.entries if e.dataset == n)]
-    made, axes = _figure((len(names), 3), (11.4, 3.0 * len(names) + 0.5))
+    made, axes = _figure((len(names), 3), (11.4, 3.2 * len(names) + 0.5))
     models = list(dict.fromkeys(entry.model for entry in study.entries if entry.curves))
     for line, name in zip(axes, names, strict=True):
         entries = [e for e in study.entries if e.dataset == name and e.curves]
         _panel(line[0], [e for e in entries if e.person_disjoint] or entries, _LOSSES, models)
-        line[0].set_title(f"{name}  training loss".strip(), fontsize=9)
+        line[0].set_title(f"{name}\ntraining loss".strip(), fontsize=9)
         for axis, apart in ((line[1], True), (line[2], False)):
             chosen = [e for e in entries if e.person_disjoint == apart]
             _panel(axis, chosen, (study.headline,), models)
             kind = study.apart if apart else "random split"
-            axis.set_title(f"{name}  {NAMES[study.headline]}, {kind}".strip(), fontsize=9)
+            axis.set_title(f"{name}\n{NAMES[study.headline]}, {kind}".strip(), fontsize=9)
             axis.set_ylim(0.0, 1.02)
+            axis.set_visible(bool(chosen))
     handles = [_line(models.index(model), model) for model in models]
     made.legend(handles=handles, loc="outside lower center", ncols=min(8, len(models)),
                 frameon=False, fontsize=8)  # fmt: skip

@@ -39,7 +39,8 @@ def _flattery(entries: Sequence[Entry]) -> Iterator[str]:
 def _features(entries: Sequence[Entry]) -> Iterator[str]:
     """Features against raw windows."""
     for dataset in dict.fromkeys(entry.dataset for entry in entries):
-        own = [e for e in entries if e.dataset == dataset and e.person_disjoint]
+        own = [e for e in entries if e.dataset == dataset and " to " not in e.split]
+        own = [e for e in own if e.person_disjoint]
         raw = {e.split for e in own if ARCHITECTURES[e.model].raw}
         own = [e for e in own if e.split in raw]
         over_features = _best([e for e in own if not ARCHITECTURES[e.model].raw])
@@ -48,9 +49,13 @@ def _features(entries: Sequence[Entry]) -> Iterator[str]:
             yield (
                 f"{dataset}: on people never seen `{over_features.model}` over features reaches "
                 f"{100 * over_features.score.uar:.1f}, the best network over raw windows "
-                f"(`{over_raw.model}`) {100 * over_raw.score.uar:.1f}: a window alone does not "
-                "know what is usual for the person, the features against the past do."
+                f"(`{over_raw.model}`) {100 * over_raw.score.uar:.1f}."
             )
+    if any(ARCHITECTURES[entry.model].raw for entry in entries):
+        yield (
+            "A raw window alone does not know what is usual for the person, the features against "
+            "the past do; and a dozen to two dozen people are few for a network."
+        )
 
 
 def _rest(entries: Sequence[Entry]) -> Iterator[str]:

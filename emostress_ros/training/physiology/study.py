@@ -25,11 +25,16 @@ from emostress_ros.training.physiology.variants import (
     blend_settings,
 )
 from emostress_ros.training.study import Entry, Shelf, Study, StudyOptions
+from emostress_ros.training.study_pages import SPLITS
 
 TITLES = {"wesad": "WESAD", "stress_predict": "Stress-Predict"}
 KNOWN, NOTHING = "read against 120 s of rest", "nothing known of the person"
 _FOLDS = {"wesad": 11, "stress_predict": 5}
 _EPOCHS = 5
+_NETWORKS = (
+    f"Networks are trained for {_EPOCHS} epochs at most; the UAR of their curves is that of the "
+    "people (of a random split: the windows) who decide when they stop, none of whom is judged."
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def study(options: StudyOptions) -> Study:
         "uar",
         tuple(entries),
         lessons(entries),
+        splits=f"{SPLITS} {_NETWORKS}",
     )
 
 
