@@ -75,6 +75,8 @@ def build(
 
 
 def _build_one(card: ModelCard, provider: str, precision: str, rebuild: bool) -> str:
+    if precision == "int8" and "int8" in card.variants:
+        card = card.variant("int8")  # the one with quantisation scales
     key = engine_key(card.file.read_bytes(), provider, precision)
     if key.built and not rebuild:
         return f"{card.identifier}: there already, {_megabytes(key.folder):.1f} MB"
@@ -102,7 +104,11 @@ def _with_weights() -> Iterator[ModelCard]:
 
 def _table() -> Table:
     table = Table("GPU", "TensorRT", "precision", "model", "MB", title=str(cache_folder()))
-    known = {card.sha256[:16]: card.identifier for card in _with_weights()}
+    known = {}
+    for card in _with_weights():
+        known[card.sha256[:16]] = card.identifier
+        for name, variant in card.variants.items():
+            known[variant.sha256[:16]] = f"{card.identifier}, {name}"
     for folder in sorted(cache_folder().glob("*/*/*/*")):
         gpu, version, precision, digest = folder.relative_to(cache_folder()).parts
         name = known.get(digest, f"sha256 {digest}")

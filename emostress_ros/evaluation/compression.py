@@ -17,6 +17,7 @@ from emostress_ros.errors import ModelError
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.folds import load_held_out
 from emostress_ros.inference.session import Session
+from emostress_ros.inference.variants import int8_instructions
 from emostress_ros.metrics import Score, score_predictions
 
 Feed = dict[str, npt.NDArray[Any]]
@@ -238,7 +239,7 @@ def processor() -> str:
     except OSError:
         return f"{platform.machine()} (instructions unknown)"
     names = [line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line]
-    flags = [name for name in ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp") if name in text]
+    flags = int8_instructions()
     return f"{names[0] if names else platform.machine()}, " + (
         f"with {', '.join(flags)}" if flags else "without instructions for int8 products"
     )

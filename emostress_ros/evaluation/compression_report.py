@@ -40,6 +40,10 @@ at each export and by tests) and then made smaller in the ways that `emostress c
 | `int8` | static: products of int8, activations' ranges from people of the training (QDQ) |
 | `int8_dynamic` | matrix products of int8, ranges taken afresh from every input |
 
+`int8` folds bounds (ReLU6) into the products before them, leaves the first two convolutions and
+the matrices behind the last one in float32, and fits the matrix that makes the embedding anew, on
+inputs of the training, so that it gives what float32 gave.
+
 Pruning *with* fine-tuning needs the training and is told of with the model it was done for.
 
 ## The rule
@@ -50,9 +54,11 @@ the smallest ships that loses at most {MOST_LOST:.1%} of accuracy on each set (w
 from the shipped weights, it has to give the reference's answer on {1 - MOST_LOST:.1%} of the
 inputs) and moves no probability by more than {MOST_MOVED:g}, so that the calibration and the
 threshold of *unknown* stay those that were measured. A model under 1 MB stays as it is. `int8`
-and `int8_dynamic` do not ship: they are fast only on CPUs with instructions for 8-bit products
-(AVX512-VNNI, AVX-VNNI, Arm's dot product) and slower than float32 elsewhere. Where you know your
-CPU has them, make them with the command.
+and `int8_dynamic` are fast only on CPUs with instructions for 8-bit products (AVX512-VNNI,
+AVX-VNNI, Arm's dot product) and slower elsewhere: neither takes the place of float32. Where `int8`
+is faster and loses at most {MOST_LOST:.1%} of accuracy on each set, `--add-int8` puts it beside
+float32 into the model's folder and card; a node runs it on CPUs that have those instructions
+(parameter `precision`), whereas a score is one of float32 on every machine.
 
 One inference of one item, one thread; the variants took turns on the same inputs. On a busy machine
 the least time is what to compare, the median tells of its load. *Packed* is the

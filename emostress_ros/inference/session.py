@@ -78,7 +78,9 @@ class Session:
         wanted = [_provider(name) for name in providers] or ["CPUExecutionProvider"]
         available = [*ort.get_available_providers(), *_plugged_in(wanted)]
         usable = [name for name in wanted if name in available] or ["CPUExecutionProvider"]
-        self._session = self._open(model, usable, threads, precision)
+        self._session = self._open(
+            model, usable, threads, "int8" if self.variant == "int8" else precision
+        )
         self._inputs = {item.name: item for item in self._session.get_inputs()}
         self.output_names = [item.name for item in self._session.get_outputs()]
         self.provider, self.fallback = self._really_used(wanted, available)

@@ -21,7 +21,7 @@ INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp")
 
 def choose(
     card: ModelCard, precision: str = "auto", providers: Sequence[str] = ("cpu",)
-) -> ModelCard:  # noqa: E501
+) -> ModelCard:
     """Return the card, or that of its variant.
 
     Args:
