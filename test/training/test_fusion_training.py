@@ -203,17 +203,72 @@ def test_the_third_stage_trains_a_face_network_through_the_fusion(joined, tmp_pa
 
     torch.manual_seed(0)
     faces = table("face", people=140, each=1)
-    shown = np.random.default_rng(0).integers(0, 60, (140, 48, 48), dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    shown = rng.integers(0, 60, (140, 48, 48), dtype=np.uint8)
     for image, label in zip(shown, faces.emotion, strict=True):
         image[:, 6 * label : 6 * label + 6] += 190  # a bright stripe for each emotion
+    noise = rng.integers(0, 256, shown.shape, dtype=np.uint8)
     net = TinyFace()
-    tables = {**joined, "face": face_rows(net, shown, faces)}
+    tables = {**joined, "face": face_rows(net, [shown, noise], faces)}
     layout = layout_of(tables)
     fusion = fit("attention", Pairs(tables, layout), FitOptions(steps=20, batch=64))
     before = net.project.weight.detach().clone()
     log = CsvLog(tmp_path / "tune.csv")
     options = TuneOptions(steps=40, batch=32, face_rate=1e-2)
     tune(net, fusion, shown, Pairs(tables, layout), options, log)
-    losses = log.read()["training_loss"]
-    assert losses[-1] < losses[0]
+    columns = log.read()
+    assert {"classification", "face", "consistency", "regularisation"} <= set(columns)
+    assert columns["face"][-1] < columns["face"][0]
     assert not torch.equal(before, net.project.weight)
+
+
+def test_a_cut_face_network_answers_as_the_whole_one():
+    from emostress_ros.training.face.mobilenet import MobileNetV1
+    from emostress_ros.training.face.nets import FaceNet
+    from emostress_ros.training.fusion.end_to_end import UpperFace, lower_features
+
+    torch.manual_seed(0)
+    body = MobileNetV1(3, 48)
+    net = FaceNet(body, body.channels).eval()
+    faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    with torch.no_grad():
+        whole = net.embed(torch.from_numpy(faces[:, None].astype(np.float32)))
+        lower = lower_features(net, faces, units=2)
+        cut = UpperFace(net, units=2).embed(torch.from_numpy(lower.astype(np.float32)))
+    torch.testing.assert_close(cut, whole, atol=5e-3, rtol=5e-3)
+
+
+def test_a_fusion_is_scored_by_folds_of_people_never_seen(joined, tmp_path, monkeypatch):
+    from emostress_ros.errors import ParameterError
+    from emostress_ros.training.fusion import protocol
+    from emostress_ros.training.fusion.fit import FitOptions
+
+    monkeypatch.setattr(protocol, "joined_text", lambda made: joined)
+    monkeypatch.setattr(protocol, "tables", lambda *args, **more: {})
+    monkeypatch.setattr(
+        protocol, "FitOptions", lambda steps, seed: FitOptions(steps=40, batch=64, seed=seed)
+    )
+    asked = {"protocol": "folds", "progress": False, "work": tmp_path}
+    whole = protocol.score("paired_emotion", tmp_path, **asked)
+    assert (whole.n, whole.extra["persons"]) == (420, 20)  # all voice clips of all speakers
+    face = whole.extra["subsets"]["face"]
+    assert whole.uar > face["uar"] > 1 / 7
+    assert "face noise" in whole.extra["noise"]
+    again = protocol.score("paired_emotion", tmp_path, **asked)  # from the networks kept
+    assert again.to_json_dict() == whole.to_json_dict()
+    any_subset = protocol.score("paired_subsets", tmp_path, **asked)
+    assert any_subset.n == 14 * whole.n
+    assert face["uar"] < any_subset.uar < whole.uar
+    assert "auroc" in protocol.score("paired_stress", tmp_path, **asked).extra
+    with pytest.raises(ParameterError, match="'folds'"):
+        protocol.score("paired_emotion", tmp_path, protocol="loso")
+
+
+def test_the_directions_tell_noise_from_a_signal():
+    from emostress_ros.training.fusion.directions import telling
+
+    faces = table("face")
+    rows = telling(faces, np.ones(WIDTHS["face"]))
+    assert rows.shape == (2, WIDTHS["face"])  # noise, and one less than the kinds
+    clean, noise = faces.vectors @ rows[0]
+    assert noise.mean() > clean.mean() + 0.5

@@ -172,6 +172,6 @@ def summed(heads: Tensor, evidence: Tensor) -> Said:
         stress.squeeze(-1),
         size(named),
         size(felt),
-        offset.square().mean(),
+        offset[..., :-1].square().mean() + offset[..., -1].square().mean(),
         heads[..., -2:],
     )

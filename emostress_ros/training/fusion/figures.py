@@ -73,7 +73,7 @@ def checks(answers: Answers, question: str, strategy: str) -> list[Figures]:
         table += [("noise", f"{modality} {kind}noise", without) for kind in ("", "forged ")]
     return [
         {"kind": kind, "condition": condition, "against": " ".join(other).strip(),
-         **_difference(answers, question, (strategy, condition), other)}
+         **difference(answers, question, (strategy, condition), other)}
         for kind, condition, other in table
     ]  # fmt: skip
 
@@ -97,9 +97,10 @@ def _uar(
     return metrics.uar(metrics.confusion_matrix(truth, answers.of(*key).argmax(1), classes))
 
 
-def _difference(
+def difference(
     answers: Answers, question: str, one: tuple[str, str], other: tuple[str, str]
 ) -> Figures:
+    """Return how much more UAR one (strategy, condition) has than another, paired over persons."""
     truth, person = np.concatenate(answers.truth), np.concatenate(answers.person)
     classes = len(EMOTIONS) if question == "emotion" else 2
     said = [answers.of(*key).argmax(axis=1) for key in (one, other)]

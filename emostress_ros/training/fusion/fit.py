@@ -54,7 +54,7 @@ class FitOptions:
     rate: float = 6e-3
     weight_decay: float = 0.1
     consistency: float = 0.3
-    regularisation: float = 0.02
+    regularisation: float = 0.1
     noise: float = 0.6
     detection: float = 0.3
     log_every: int = 50

@@ -44,10 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for line in describe(made):
         logger.info("%s", line)
     joined, layout = joined_text(made), layout_of(made)
-    if options.finetune:
-        from emostress_ros.training.fusion.tune import finetune
-
-        return finetune(options, joined, layout)
     fitting = FitOptions(steps=options.steps, seed=options.seed)
     found = cross_validate(
         joined, layout, fitting, options.cache, draws=options.draws, say=logger.info
@@ -60,6 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "subsets": {name: _any_subset(found, name) for name in (LATE, *NETS)},
         "time": in_time(found.last[SHIPPED], joined, layout, options),
     }  # fmt: skip
+    if options.finetune:
+        from emostress_ros.training.fusion.end_to_end import end_to_end
+
+        results["stage3"] = end_to_end(options, joined)
     models = {name: _train(name, joined, layout, fitting, results, options) for name in NETS}
     results["speakers"] = stress_speakers(models[SHIPPED], joined, layout)
     print(write(results, options, describe(made), options.study))

@@ -1,17 +1,15 @@
 """Third stage of the fusion's training: a face network learns through the fusion.
 
 The encoders of the first two stages are frozen.  Here the gradient of the fused state runs through
-the fusion's tokens into a face network of ``emostress train face`` (its checkpoint), while voice,
-physiology and text stay as they are.  One fold of people is held out; what is gained is said, or
-that nothing is.
+the fusion's tokens into a face network, while voice, physiology and text stay as they are.  Loss =
+classification (everything, a random subset, the face alone) + modality consistency +
+regularisation (the corrections of opinions, and how far the face network moved).
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,20 +18,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from emostress_ros import metrics
 from emostress_ros.affect import EMOTIONS, MODALITIES
-from emostress_ros.errors import DatasetError
 from emostress_ros.fusion.evidence import COLUMNS, OPINION, Layout
 from emostress_ros.training.common import CsvLog, parameter_groups, seed_everything
 from emostress_ros.training.datasets import fer2013
-from emostress_ros.training.face.fit import load_net
-from emostress_ros.training.fusion.encode import FACE_TO_WIRE, held_out_faces
-from emostress_ros.training.fusion.evaluate import fold_tables, predictor
-from emostress_ros.training.fusion.fit import FitOptions, fit
-from emostress_ros.training.fusion.pairs import Moments, Pairs, layout_of
+from emostress_ros.training.fusion.encode import FACE_TO_WIRE
+from emostress_ros.training.fusion.fit import MASKS
+from emostress_ros.training.fusion.pairs import Moments, Pairs
 from emostress_ros.training.fusion.tables import Table
 from emostress_ros.training.fusion.tokens import Said
-from emostress_ros.training.fusion.trials import trial_moments
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.trainer import Trainer
 
@@ -41,7 +34,7 @@ logger = logging.getLogger("emostress.train.fusion")
 FACE = MODALITIES.index("face")
 _CERTAINTY = COLUMNS.index("certainty")
 _TO_WIRE = [EMOTIONS.index(FACE_TO_WIRE.get(label, label)) for label in fer2013.LABELS]
-Images = npt.NDArray[np.uint8]
+Inputs = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -53,44 +46,30 @@ class TuneOptions:
         batch: moments of a step.
         face_rate: learning rate of the face network.
         fusion_rate: learning rate of the fusion.
+        consistency: weight of the divergence of a subset's answer from everything's.
+        regularisation: weight of the squared corrections.
+        anchor: weight of the squared distance of the face network's weights from their start.
         seed: of everything.
     """
 
-    steps: int = 60
+    steps: int = 100
     batch: int = 48
-    face_rate: float = 2e-5
+    face_rate: float = 1e-4
     fusion_rate: float = 3e-4
+    consistency: float = 0.3
+    regularisation: float = 0.02
+    anchor: float = 0.01
     seed: int = 0
 
 
-def finetune(options: argparse.Namespace, joined: Mapping[str, Table], layout: Layout) -> int:
-    """Run stages 2 and 3 on one fold, and print what the third gained.
+def face_rows(face: nn.Module, kinds: Sequence[Inputs], like: Table) -> Table:
+    """Return the table of another face network, its kinds the signal as it is and noise.
 
-    Raises:
-        DatasetError: the faces do not fit the table.
+    Args:
+        face: gives embeddings (``embed``) and from them FER2013's logits (``emotion``).
+        kinds: (N, ...) what the network takes in, an item a row of the table; then as much noise.
+        like: the table whose labels, persons and quality hold.
     """
-    images = held_out_faces(options.data / "face").images
-    if len(images) != len(joined["face"]):
-        raise DatasetError(f"{len(images)} faces for {len(joined['face'])} rows of the table")
-    face = load_net(options.finetune)
-    person = np.array([int(name.split("/")[1]) for name in joined["face"].person])
-    tables = {**joined, "face": face_rows(face, images[person], joined["face"])}
-    fold = fold_tables(tables, 0, options.seed)
-    layout = layout_of(tables)
-    fusion = fit("attention", Pairs(fold[0], layout), FitOptions(steps=options.steps))
-    before = report(face, fusion, images, fold[1], layout)
-    log = CsvLog(options.cache / "finetune.csv")
-    tune(face, fusion, images, Pairs(fold[0], layout), TuneOptions(seed=options.seed), log)
-    after = report(face, fusion, images, fold[1], layout)
-    gained = {name: round(after[name] - before[name], 4) for name in before}
-    print(json.dumps({"before": before, "after": after, "gained": gained}, indent=1))
-    return 0
-
-
-def face_rows(face: nn.Module, images: Images, like: Table) -> Table:
-    """Return the table of another face network: each kind but the clean one as noise drawn anew."""
-    rng = np.random.default_rng(0)
-    kinds = (images, rng.integers(0, 256, images.shape, dtype=np.uint8))
     vectors, opinions = [], []
     with torch.no_grad():
         for kind in kinds:
@@ -105,10 +84,9 @@ def face_rows(face: nn.Module, images: Images, like: Table) -> Table:
     )  # fmt: skip
 
 
-def perceive(face: nn.Module, images: Images) -> tuple[Tensor, Tensor]:
+def perceive(face: nn.Module, inputs: Inputs) -> tuple[Tensor, Tensor]:
     """Return the (N, D) embeddings and the (N, 7) logits in the order of ``EMOTIONS``."""
-    levels = torch.from_numpy(images[:, None].astype(np.float32))
-    vectors = face.embed(levels)
+    vectors = face.embed(torch.from_numpy(inputs.astype(np.float32)))
     logits = face.emotion(vectors)
     order = [_TO_WIRE.index(label) for label in range(len(EMOTIONS))]
     return vectors, logits[:, order]
@@ -117,9 +95,10 @@ def perceive(face: nn.Module, images: Images) -> tuple[Tensor, Tensor]:
 class _Through(Task):
     """The emotion of people, by the fusion and by the face network that feeds it."""
 
-    def __init__(self, images: Images, pairs: Pairs, options: TuneOptions) -> None:
-        self.images, self.pairs, self.options = images, pairs, options
-        self.person = np.array([int(name.split("/")[1]) for name in pairs.tables[FACE].person])
+    def __init__(
+        self, inputs: Inputs, pairs: Pairs, options: TuneOptions, start: Sequence[Tensor]
+    ) -> None:
+        self.inputs, self.pairs, self.options, self.start = inputs, pairs, options, start
 
     def batches(self, epoch: int, rng: np.random.Generator) -> range:
         """Return the steps; each draws its own moments."""
@@ -130,16 +109,30 @@ class _Through(Task):
         net["face"].eval()
 
     def loss(self, net: Any, batch: int, step: Step) -> Loss:
-        """Return the cross-entropy of what is said together and by the face alone."""
-        moments = _of_emotion(self.pairs.draw(2 * self.options.batch, step.rng))
-        images = self.images[self.person[moments.items[:, FACE]]]
-        said, alone = through(net["face"], net["fusion"], images, self.pairs, moments)
+        """Return the terms: what is said together, by a subset and by the face alone."""
+        options = self.options
+        moments = _of_emotion(self.pairs.draw(2 * options.batch, step.rng))
+        embeddings, evidence, alone = perceived(net["face"], self.inputs, self.pairs, moments)
+        chosen = MASKS[step.rng.integers(len(MASKS), size=len(moments.emotion))]
+        part = masked(self.pairs.layout, embeddings, evidence, torch.from_numpy(chosen))
+        whole, some = net["fusion"](embeddings, evidence), net["fusion"](*part)
         emotion = torch.from_numpy(moments.emotion)
+        asked = torch.from_numpy(chosen[:, [0, 1, 3]].any(1))
+        named = nn.functional.cross_entropy
+        moved = sum(
+            (now - before).square().sum()
+            for now, before in zip(net["face"].parameters(), self.start, strict=True)
+        )
         return Loss(
             {
-                "fused": nn.functional.cross_entropy(said.emotion, emotion),
-                "face": 0.3 * nn.functional.cross_entropy(alone, emotion),
-            }
+                "classification": named(whole.emotion, emotion)
+                + 0.5 * named(some.emotion[asked], emotion[asked]),
+                "face": 0.3 * named(alone, emotion),
+                "consistency": options.consistency * divergence(some, whole, asked),
+                "regularisation": options.regularisation * (whole.corrections + some.corrections)
+                + options.anchor * moved,
+            },
+            {"accuracy": float((whole.emotion.argmax(1) == emotion).float().mean())},
         )
 
     def optimiser(self, net: Any, options: TrainerOptions) -> torch.optim.Optimizer:
@@ -160,17 +153,27 @@ class _Through(Task):
 def tune(
     face: nn.Module,
     fusion: nn.Module,
-    images: Images,
+    inputs: Inputs,
     pairs: Pairs,
     options: TuneOptions,
     log: CsvLog,
 ) -> None:
-    """Train both networks on the moments of emotion, in place."""
+    """Train both networks on the moments of emotion, in place.
+
+    Args:
+        face: see :func:`face_rows`.
+        fusion: of ``NETS``.
+        inputs: (N, ...) what the face network takes in, a row an item of the table.
+        pairs: of the people to learn from.
+        options: of the training.
+        log: takes a row with every term of the loss every ten steps.
+    """
     rng = seed_everything(options.seed)
     nets = nn.ModuleDict({"face": face, "fusion": fusion})
+    start = [weight.detach().clone() for weight in face.parameters()]
     wanted = TrainerOptions(schedule="constant", warmup=0.0, clip_norm=1.0, log_every=10)
     Trainer(
-        nets.requires_grad_(True), _Through(images, pairs, options), wanted, rng, log=log,
+        nets.requires_grad_(True), _Through(inputs, pairs, options, start), wanted, rng, log=log,
         say=logger.info, title="finetune",
     ).run()  # fmt: skip
 
@@ -184,11 +187,15 @@ def _of_emotion(moments: Moments) -> Moments:
     return replace(kept, kinds=kinds, noise=noise)
 
 
-def through(
-    face: nn.Module, fusion: nn.Module, images: Images, pairs: Pairs, moments: Moments
-) -> tuple[Said, Tensor]:
-    """Return what the fusion says with the face network's own output in place of the table's."""
-    vectors, logits = perceive(face, images)
+def perceived(
+    face: nn.Module, inputs: Inputs, pairs: Pairs, moments: Moments
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a fusion's inputs with the face network's own output in place of the table's.
+
+    Returns:
+        embeddings, evidence, and the (P, 7) logits of the face network.
+    """
+    vectors, logits = perceive(face, inputs[moments.items[:, FACE]])
     embeddings, evidence = (torch.from_numpy(array) for array in pairs.assemble(moments))
     logs = logits.log_softmax(1).clamp_min(float(np.log(1e-4)))
     row = evidence[:, FACE].clone()
@@ -197,28 +204,21 @@ def through(
     part = pairs.layout.part(FACE)
     joined = torch.cat((embeddings[:, : part.start], vectors, embeddings[:, part.stop :]), dim=1)
     tokens = torch.cat((evidence[:, :FACE], row[:, None], evidence[:, FACE + 1 :]), dim=1)
-    said: Said = fusion(joined, tokens)
-    return said, logits
+    return joined, tokens, logits
 
 
-def report(
-    face: nn.Module, fusion: nn.Module, images: Images, test: Mapping[str, Table], layout: Layout
-) -> dict[str, float]:
-    """Return the UAR on people held out: the face by itself, in the fusion alone, with all."""
-    person = np.array([int(name.split("/")[1]) for name in test["face"].person])
-    rows = face_rows(face, images[person], test["face"])
-    pairs = Pairs({**test, "face": rows}, layout)
-    moments = trial_moments({**test, "face": rows}, np.random.default_rng(0), 2)[0]
-    predict = predictor(fusion)
-    whole, alone = np.ones(4, bool), np.arange(4) == FACE
-    said = {
-        "face network": rows.probabilities[0, moments.items[:, FACE]],
-        "fused, face alone": predict(pairs, moments, alone)[0],
-        "fused, everything": predict(pairs, moments, whole)[0],
-    }
-    return {
-        name: round(
-            metrics.uar(metrics.confusion_matrix(moments.emotion, p.argmax(1), len(EMOTIONS))), 4
-        )
-        for name, p in said.items()
-    }
+def masked(
+    layout: Layout, embeddings: Tensor, evidence: Tensor, there: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the inputs without the modalities that are not there, (P, 4)."""
+    widths = torch.tensor([item.width for item in layout.known])
+    return embeddings * there.repeat_interleave(widths, dim=1), evidence * there[..., None]
+
+
+def divergence(some: Said, whole: Said, asked: Tensor) -> Tensor:
+    """Return how far a subset's answer is from everything's, where the subset can answer."""
+    return nn.functional.kl_div(
+        some.emotion.log_softmax(-1)[asked],
+        whole.emotion.detach().softmax(-1)[asked],
+        reduction="batchmean",
+    )
