@@ -97,7 +97,10 @@ class _Worker:
 
 def _process(jobs: list[Job], workers: int, progress: Progress) -> Iterator[Outcome]:
     """A process a bag: memory is given back, and a death is that of one bag alone."""
-    context = multiprocessing.get_context("spawn")  # ONNX Runtime's threads do not survive a fork
+    # ONNX Runtime's threads do not survive a fork of this process. So workers are forked from a
+    # server that has imported everything, once, and has run nothing.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([evaluate_bag.__module__])
     waiting = [(job, 1) for job in jobs]
     running: list[_Worker] = []
     try:
