@@ -140,7 +140,7 @@ def answers(session: Session, feeds: Sequence[Feed]) -> npt.NDArray[np.float64]:
 
 
 def times_ms(
-    sessions: Mapping[str, Session], feeds: Sequence[Feed], rounds: int = 60
+    sessions: Mapping[str, Session], feeds: Sequence[Feed], rounds: int = 400
 ) -> dict[str, tuple[float, float]]:
     """Return (least, median) time of one inference of each session, in ms.
 
