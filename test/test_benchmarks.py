@@ -72,3 +72,18 @@ def test_a_generated_section_is_replaced_and_the_rest_stays(tmp_path):
     report.write_section(page, "x", "new\n")
     report.write_section(page, "y", "never\n")
     assert page.read_text() == "a\n<!-- generated: x -->\nnew\n<!-- end: x -->\nb\n"
+
+
+def test_a_crowd_gets_the_shipped_parameters_and_as_many_faces_as_there_are():
+    yaml = pytest.importorskip("yaml")
+    pytest.importorskip("rclpy")
+    from benchmarks.scale import CROWDS, Crowd, parameters
+    from emostress_ros.resources import share_directory
+
+    shipped = yaml.safe_load((share_directory() / "config" / "emostress.yaml").read_text())
+    for crowd in (Crowd(), Crowd(faces=16)):
+        with parameters(crowd) as path:
+            raw = yaml.safe_load(path.read_text())
+        assert raw["/**/face_node"]["ros__parameters"].pop("max_faces") == max(8, crowd.faces)
+        assert raw == shipped and not path.exists()
+    assert {crowd.faces for crowd in CROWDS} >= {1, 4, 16}
