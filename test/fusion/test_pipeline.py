@@ -1,86 +1,18 @@
+"""Embeddings in, states out: time, trust, smoothing."""
+
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pytest
+from fusion_evidence import SECOND, face, run, statuses, voice, wearable, weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emostress_ros.affect import EMOTIONS, UNKNOWN, ContributionStatus, Embedding, StressLevel
+from emostress_ros.affect import UNKNOWN, ContributionStatus, Embedding, StressLevel
 from emostress_ros.errors import ParameterError
 from emostress_ros.fusion import FusionConfig, FusionPipeline
-
-SECOND = 1_000_000_000
-
-
-def probabilities(label: str, confidence: float) -> np.ndarray:
-    values = np.full(7, (1.0 - confidence) / 6, dtype=np.float32)
-    values[EMOTIONS.index(label)] = confidence
-    return values
-
-
-def face(at_s, label="happy", confidence=0.9, track="face_1", quality=1.0):
-    return Embedding(
-        round(at_s * SECOND),
-        "face",
-        "face_test@1",
-        np.ones(4, np.float32),
-        quality,
-        source_id=track,
-        labels=EMOTIONS,
-        probabilities=probabilities(label, confidence),
-        valence=0.5,
-        arousal=0.2,
-    )
-
-
-def voice(at_s, label="angry", confidence=0.9, person=""):
-    return Embedding(
-        round(at_s * SECOND),
-        "voice",
-        "voice_test@1",
-        np.ones(4, np.float32),
-        1.0,
-        person_id=person,
-        labels=EMOTIONS,
-        probabilities=probabilities(label, confidence),
-    )
-
-
-def wearable(at_s, stress=0.9, person="", device="E4"):
-    return Embedding(
-        round(at_s * SECOND),
-        "physiology",
-        "phys_test@1",
-        np.ones(4, np.float32),
-        1.0,
-        person_id=person,
-        source_id=device,
-        stress=stress,
-    )
-
-
-def run(pipeline, embeddings, until_s=None):
-    states = []
-    for item in sorted(embeddings, key=lambda e: e.stamp_ns):
-        pipeline.add(item, item.stamp_ns)
-        states += pipeline.advance(item.stamp_ns)
-    if until_s is not None:
-        now = max(e.stamp_ns for e in embeddings)
-        while now < until_s * SECOND:
-            now += SECOND // 20
-            states += pipeline.advance(now)
-    return states
-
-
-def statuses(state):
-    return {item.modality: item.status for item in state.contributions}
-
-
-def weights(state):
-    return {item.modality: item.weight for item in state.contributions}
 
 
 def test_states_carry_every_modality_and_the_weights_of_the_used_sum_to_one():
@@ -122,59 +54,6 @@ def test_a_camera_that_comes_back_is_used_again():
     assert last.person_id == "face_1"
 
 
-def test_two_people_in_view_give_two_streams_and_no_guess_about_the_voice():
-    items = [face(k / 30, "happy", track="face_1") for k in range(90)]
-    items += [face(k / 30 + 0.001, "sad", track="face_2") for k in range(90)]
-    items += [voice(2.0, "angry")]
-    pipeline = FusionPipeline(FusionConfig())
-    states = run(pipeline, items)
-    last = {state.person_id: state for state in states}
-    assert {person: state.emotion for person, state in last.items()} == {
-        "face_1": "happy",
-        "face_2": "sad",
-    }
-    assert pipeline.counts["unassigned"] == 1
-    assert all(statuses(s)["voice"] is ContributionStatus.MISSING for s in last.values())
-
-
-def test_configuration_says_whose_the_wearable_is():
-    config = FusionConfig(identities=("E4=anna", "face_1=anna"))
-    items = [face(k / 30) for k in range(60)] + [wearable(0.5), wearable(1.5)]
-    items += [face(k / 30 + 0.001, "sad", track="face_2") for k in range(60)]
-    last = {state.person_id: state for state in run(FusionPipeline(config), items)}
-    assert last["anna"].stress > 0.7
-    assert math.isnan(last["face_2"].stress)
-
-
-def test_what_was_sensed_before_the_first_face_goes_to_that_face():
-    items = [wearable(float(k)) for k in range(3)] + [face(3 + k / 30) for k in range(30)]
-    pipeline = FusionPipeline(FusionConfig())
-    states = run(pipeline, items)
-    assert states[0].person_id == "person_1"
-    assert states[-1].person_id == "face_1"
-    assert statuses(states[-1])["physiology"] is ContributionStatus.USED
-    assert pipeline.people == ["face_1"]
-
-
-def test_withdrawn_consent_stops_the_use_at_once():
-    pipeline = FusionPipeline(FusionConfig())
-    items = [face(k / 30) for k in range(60)] + [wearable(1.0)]
-    run(pipeline, items)
-    pipeline.consent.set("face_1", granted=False, modalities=("face",))
-    state = run(pipeline, [face(2 + k / 30) for k in range(30)])[-1]
-    assert statuses(state)["face"] is ContributionStatus.NO_CONSENT
-    assert weights(state)["physiology"] == pytest.approx(1.0)
-    assert state.emotion == UNKNOWN
-
-
-def test_required_consent_uses_nothing_until_it_is_given():
-    pipeline = FusionPipeline(FusionConfig(consent="required"))
-    states = run(pipeline, [face(k / 30) for k in range(60)], until_s=3.0)
-    assert states and all(s.emotion == UNKNOWN and len(s.probabilities) == 0 for s in states)
-    pipeline.consent.set("face_1", granted=True)
-    assert run(pipeline, [face(4 + k / 30) for k in range(30)])[-1].emotion == "happy"
-
-
 def test_poor_evidence_is_reported_and_not_used():
     state = run(FusionPipeline(FusionConfig()), [face(k / 30, quality=0.05) for k in range(30)])[-1]
     assert statuses(state)["face"] is ContributionStatus.LOW_QUALITY
@@ -210,19 +89,6 @@ def test_a_bag_of_the_past_without_simulated_time_is_not_stale():
         pipeline.add(face(100 + k / 30), arrival)
         states += pipeline.advance(arrival)
     assert states and states[-1].emotion == "happy"
-
-
-def test_people_who_left_are_forgotten():
-    pipeline = FusionPipeline(FusionConfig(forget_after_s=5.0))
-    run(pipeline, [face(k / 30) for k in range(30)], until_s=10.0)
-    assert pipeline.people == []
-
-
-def test_more_people_than_allowed_are_counted_not_kept():
-    pipeline = FusionPipeline(FusionConfig(max_people=2))
-    run(pipeline, [face(k / 30, track=f"face_{k % 5}") for k in range(60)])
-    assert len(pipeline.people) == 2
-    assert pipeline.counts["too many people"] > 0
 
 
 def test_a_modality_that_is_not_configured_is_counted():
