@@ -76,7 +76,8 @@ def test_a_generated_section_is_replaced_and_the_rest_stays(tmp_path):
 
 def test_a_crowd_gets_the_shipped_parameters_and_as_many_faces_as_there_are():
     yaml = pytest.importorskip("yaml")
-    pytest.importorskip("rclpy")
+    for module in ("rclpy", "psutil"):
+        pytest.importorskip(module)
     from benchmarks.scale import CROWDS, Crowd, parameters
     from emostress_ros.resources import share_directory
 
