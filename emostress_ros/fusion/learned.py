@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from emostress_ros.errors import CardError, ModelCorruptError
 from emostress_ros.fusion import pool
-from emostress_ros.fusion.evidence import FloatArray, Heard, Layout, pack
+from emostress_ros.fusion.evidence import Heard, Layout, pack
 from emostress_ros.fusion.verdict import (
     FROM_CARD,
     Finding,
@@ -73,30 +72,41 @@ class LearnedFusion(FusionStrategy):
                 f"{card.identifier} is no learned fusion: it needs the inputs {', '.join(INPUTS)} "
                 f"and the outputs {', '.join(OUTPUTS)}"
             )
-        self._runs: dict[tuple[int, int], BoundRun] = {}
-        self._places = [self.session.output_names.index(name) for name in _USED]
+        self._runs: dict[tuple[int, int], tuple[BoundRun, list[tuple[int, int]]]] = {}
 
     def findings(self, situations: Sequence[Situation]) -> list[Finding]:
         """Return what the model says of each person; one run for all of them."""
         heard = [self._heard(situation) for situation in situations]
         if not any(heard):
             return [_SILENCE] * len(situations)
-        run = self._run_of(len(heard), max(map(len, heard)))
+        run, parts = self._run_of(len(heard), max(map(len, heard)))
         pack(self.layout, heard, *run.inputs.values())
-        rows = self._rows(run.run())
-        return [_finding(items, *said) for items, said in zip(heard, rows, strict=True)]
+        run.run()
+        # A list: each look into an array of a few numbers costs more than what is done with them.
+        said: list[float] = run.said.tolist()
+        return [
+            _finding(items, *[said[at + i * width : at + i * width + width] for at, width in parts])
+            for i, items in enumerate(heard)
+        ]
 
-    def _run_of(self, people: int, tokens: int) -> BoundRun:
-        """Return the run of this shape, made when it is first asked for."""
-        run = self._runs.get((people, tokens))
-        if run is None:
+    def _run_of(self, people: int, tokens: int) -> tuple[BoundRun, list[tuple[int, int]]]:
+        """Return the run of this shape, made when it is first asked for.
+
+        Returns:
+            the run, and where in what it said each of :data:`_USED` begins and how many numbers of
+            it are a person's.
+        """
+        known = self._runs.get((people, tokens))
+        if known is None:
             shapes = ((people, self.layout.width), (people, tokens, self.layout.columns))
             empty = (np.zeros(shape, np.float32) for shape in shapes)
             run = self.session.bound(dict(zip(INPUTS, empty, strict=True)))
+            places = [self.session.output_names.index(name) for name in _USED]
+            parts = [(run.starts[i], run.outputs[i].size // people) for i in places]
             if len(self._runs) >= _MOST_SHAPES:
                 self._runs.clear()
-            self._runs[people, tokens] = run
-        return run
+            known = self._runs[people, tokens] = run, parts
+        return known
 
     def _heard(self, situation: Situation) -> list[Heard]:
         ages = situation.aligned.ages_ns
@@ -110,29 +120,23 @@ class LearnedFusion(FusionStrategy):
             for item in self.usable(situation)
         ]
 
-    def _rows(self, said: Sequence[FloatArray]) -> Iterator[tuple[Any, ...]]:
-        """Yield what the model says of each person, in the order of :data:`_USED`."""
-        probabilities, *others = (said[place] for place in self._places)
-        # Lists: arrays of a few numbers cost more than what is done with them.
-        return zip(probabilities.copy(), *(values.tolist() for values in others), strict=True)
-
 
 def _finding(
     items: Sequence[Heard],
-    probabilities: FloatArray,
-    valence: float,
-    arousal: float,
-    stress: float,
-    emotion_weights: Sequence[float],
-    stress_weights: Sequence[float],
+    probabilities: list[float],
+    valence: list[float],
+    arousal: list[float],
+    stress: list[float],
+    emotion_weights: list[float],
+    stress_weights: list[float],
 ) -> Finding:
     speaks = [item.probabilities is not None for item in items]
     felt = [not math.isnan(item.embedding.stress) for item in items]
     known = True in speaks
     return Finding(
-        probabilities if known else _NOTHING,
-        *((_within(valence, -1.0, 1.0), _within(arousal, -1.0, 1.0)) if known else _mood(items)),
-        _within(stress, 0.0, 1.0) if True in felt else math.nan,
+        np.array(probabilities, np.float32) if known else _NOTHING,
+        *((_within(valence, -1.0), _within(arousal, -1.0)) if known else _mood(items)),
+        _within(stress, 0.0) if True in felt else math.nan,
         combined_shares(
             [item.embedding.modality for item in items],
             [weight if yes else 0.0 for weight, yes in zip(emotion_weights, speaks, strict=False)],
@@ -141,8 +145,9 @@ def _finding(
     )
 
 
-def _within(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
+def _within(single: list[float], low: float) -> float:
+    (value,) = single
+    return min(max(value, low), 1.0)
 
 
 def _mood(items: Sequence[Heard]) -> tuple[float, float]:

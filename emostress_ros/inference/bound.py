@@ -24,7 +24,12 @@ class BoundRun:
             and are written to before each run.
 
     Attributes:
-        outputs: in the model's order, overwritten by each run.
+        said: all outputs one after the other, overwritten by each run.
+        outputs: the same, each in its shape, in the model's order.
+        starts: where in ``said`` each output begins.
+
+    Raises:
+        ModelError: an output is not of float32.
     """
 
     def __init__(
@@ -33,7 +38,15 @@ class BoundRun:
         self.name = name
         self.inputs = {key: np.ascontiguousarray(value) for key, value in inputs.items()}
         results: Sequence[np.ndarray] = session.run(None, self.inputs)
-        self.outputs = [np.array(value) for value in results]
+        if any(value.dtype != np.float32 for value in results):
+            raise ModelError(f"{name}: outputs must be float32 to be bound")
+        sizes = [value.size for value in results]
+        *self.starts, total = (sum(sizes[:place]) for place in range(len(sizes) + 1))
+        self.said = np.zeros(total, np.float32)
+        self.outputs = [
+            self.said[start : start + value.size].reshape(value.shape)
+            for start, value in zip(self.starts, results, strict=True)
+        ]
         self._run, self._binding = session.run_with_iobinding, session.io_binding()
         for key, value in self.inputs.items():
             self._binding.bind_ortvalue_input(key, ort.OrtValue.ortvalue_from_numpy(value))
