@@ -54,7 +54,7 @@ class Paired(nn.Module):
 class Recurrent(nn.Module):
     """A recurrent layer over MFCC and prosody; mean and greatest value over time."""
 
-    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], hidden: int = 128) -> None:
+    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], hidden: int = 64) -> None:
         super().__init__()
         self.cepstrum = Cepstrum()
         self.layers = kind(Cepstrum.width, hidden, batch_first=True)
@@ -100,7 +100,7 @@ class Conv2d(nn.Module):
     """
 
     def __init__(
-        self, widths: tuple[int, ...] = (16, 32, 64, 96), halved: int = 2, *, flat: bool = True
+        self, widths: tuple[int, ...] = (8, 16, 32, 64), halved: int = 2, *, flat: bool = True
     ) -> None:
         super().__init__()
         sides = (1, *widths[:-1])
@@ -134,9 +134,9 @@ class Conv2d(nn.Module):
 class ConvBiLstmAttention(nn.Module):
     """2D convolutions, an LSTM in both directions, and attention over time."""
 
-    def __init__(self, hidden: int = 64) -> None:
+    def __init__(self, hidden: int = 48) -> None:
         super().__init__()
-        self.convolve = Conv2d((16, 32, 48), 1, flat=False)
+        self.convolve = Conv2d((8, 16, 32), 2, flat=False)
         self.layers = nn.LSTM(self.convolve.dim, hidden, batch_first=True, bidirectional=True)
         self.attend = nn.Linear(2 * hidden, 1)
         self.dim = 2 * hidden
@@ -144,7 +144,7 @@ class ConvBiLstmAttention(nn.Module):
     def forward(self, frames: Tensor, lengths: Tensor | None) -> Tensor:
         """(N, T, 67) to (N, 2 * hidden)."""
         rows = self.convolve(frames, lengths)
-        kept = pooled_lengths(lengths, 2)
+        kept = pooled_lengths(lengths, 4)
         if kept is None:
             heard = self.layers(rows)[0]
         else:
@@ -217,11 +217,11 @@ def _of(body: Callable[[], nn.Module]) -> Callable[[int], FrameNet]:
 
 ARCHITECTURES: dict[str, Architecture] = {
     "logistic": Architecture(lambda classes: FrameNet(Functionals(), classes, 0.0), 1),
-    "lstm": Architecture(_of(lambda: Recurrent(nn.LSTM)), 40),
-    "gru": Architecture(_of(lambda: Recurrent(nn.GRU)), 25),
+    "lstm": Architecture(_of(lambda: Recurrent(nn.LSTM)), 18),
+    "gru": Architecture(_of(lambda: Recurrent(nn.GRU)), 18),
     "cnn1d": Architecture(lambda classes: FrameNet(Conv1d(), classes), 80, mixup=0.2),
-    "cnn2d": Architecture(_of(Conv2d), 12),
-    "cnn_bilstm_attention": Architecture(_of(ConvBiLstmAttention), 10),
+    "cnn2d": Architecture(_of(Conv2d), 6),
+    "cnn_bilstm_attention": Architecture(_of(ConvBiLstmAttention), 6),
 }
 """Networks over frames by name; :data:`SHIPPED` is trained by a trainer of its own."""
 

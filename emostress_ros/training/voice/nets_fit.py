@@ -25,6 +25,7 @@ from emostress_ros.training.voice.functionals import Functionals, fit_logistic
 from emostress_ros.training.voice.nets import Architecture, FrameNet
 
 _GREATEST_NORM = 5.0
+_LEAST = 3  # epochs of a training by steps
 NOBODY: IntArray = np.empty(0, dtype=np.int64)
 
 
@@ -55,7 +56,7 @@ class NetOptions:
 
     def epochs(self, chosen: Architecture) -> int:
         """Return the passes over the clips of an architecture."""
-        return max(1, round(self.share * chosen.epochs))
+        return max(min(_LEAST, chosen.epochs), round(self.share * chosen.epochs))
 
 
 class _Speech(Task):
