@@ -60,9 +60,7 @@ def test_bad_values_are_refused(film, sound_file, tmp_path: Path):
     assert not (tmp_path / "bag").exists()
 
 
-@pytest.mark.parametrize(
-    "name, side", [("sbwe5n", "right"), ("sbwe5n", "left"), ("swiz3n", "right"), ("swiz3n", "left")]
-)
+@pytest.mark.parametrize("name, side", [("sbwe5n", "right"), ("swiz3n", "left")])
 def test_of_two_people_in_a_bag_only_the_talker_has_a_voice(shared_data, tmp_path, name, side):
     clips = shared_data / "clips"
     resting = Beside(clips / "brbk7n.mpg", side, length_s=0.3)
