@@ -38,6 +38,14 @@ class Expressions:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def __getitem__(self, row: int) -> Expressions:
+        """What the model says of one face, as N = 1."""
+        part = slice(row, row + 1)
+        return Expressions(
+            self.vectors[part], self.probabilities[part], self.native[part],
+            self.valence[part], self.arousal[part],
+        )  # fmt: skip
+
 
 class ExpressionEncoder:
     """Runs the expression model on a batch of faces.

@@ -17,6 +17,7 @@ from emostress_ros.modalities.face.parameters import FaceConfig
 from emostress_ros.modalities.face.quality import FaceQuality, assess_each
 from emostress_ros.modalities.face.regions import REGION_PX, GuidedDetector
 from emostress_ros.modalities.face.tracker import FaceTracker, Track
+from emostress_ros.modalities.face.turns import Turns
 
 MODALITY = "face"
 _LOYALTY = 1.3  # where there are too many faces, a newcomer has to be this much larger
@@ -65,6 +66,7 @@ class FacePipeline:
             config.model, config.providers, config.threads, config.precision
         )
         self._mouths = MouthMotion()
+        self._turns = Turns(config.expression_rate_hz)
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -73,6 +75,9 @@ class FacePipeline:
 
     def process(self, image: npt.NDArray[np.uint8], stamp_ns: int) -> list[FaceObservation]:
         """Return what is seen in one frame, the largest face first; empty where no face is.
+
+        With an ``expression_rate_hz`` below that of the frames, a frame tells of the faces whose
+        turn it is; all are followed.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -89,20 +94,23 @@ class FacePipeline:
             return []
         crops = np.stack([align_face(image, points) for points in faces.landmarks])
         qualities = assess_each(crops, faces.boxes, faces.landmarks)
-        expressions = self.encoder.encode(crops)
-        motions = self._mouths.update([track.name for track in tracks], crops, stamp_ns)
+        names = [track.name for track in tracks]
+        motions = self._mouths.update(names, crops, stamp_ns)
+        rows = self._turns.choose(names, stamp_ns)
+        expressions = self.encoder.encode(crops[rows])
         return [
             self._observe(
-                row, faces, tracks[row], qualities[row], expressions, motions[row], stamp_ns
-            )
-            for row in range(len(faces))
-        ]
+                faces[slice(row, row + 1)], tracks[row], qualities[row], expressions[place],
+                motions[row], stamp_ns,
+            ) for place, row in enumerate(rows)
+        ]  # fmt: skip
 
     def reset(self) -> None:
         """Forget every tracked face."""
         self.tracker.reset()
         self.detector.reset()
         self._mouths.reset()
+        self._turns.reset()
 
     def _detector(self, width: int, height: int) -> FaceDetector:
         config = self.config
@@ -130,11 +138,10 @@ class FacePipeline:
 
     def _observe(
         self,
-        row: int,
-        faces: Faces,
+        face: Faces,
         track: Track,
         quality: FaceQuality,
-        expressions: Expressions,
+        expression: Expressions,
         mouth_motion: float | None,
         stamp_ns: int,
     ) -> FaceObservation:
@@ -142,20 +149,20 @@ class FacePipeline:
             stamp_ns=stamp_ns,
             modality=MODALITY,
             model=self.encoder.card.identifier,
-            vector=expressions.vectors[row],
+            vector=expression.vectors[0],
             quality=quality.combined,
             source_id=track.name,
             labels=EMOTIONS,
-            probabilities=expressions.probabilities[row],
-            valence=float(expressions.valence[row]),
-            arousal=float(expressions.arousal[row]),
+            probabilities=expression.probabilities[0],
+            valence=float(expression.valence[0]),
+            arousal=float(expression.arousal[0]),
             measures={} if mouth_motion is None else {"mouth_motion": mouth_motion},
         )
         return FaceObservation(
             track_id=track.name,
             box=track.box.astype(np.float32),
-            landmarks=faces.landmarks[row],
-            score=float(faces.scores[row]),
+            landmarks=face.landmarks[0],
+            score=float(face.scores[0]),
             quality=quality,
             embedding=embedding,
         )

@@ -45,6 +45,12 @@ class FaceConfig(Config):
     max_faces: int = parameter(
         8, "At most so many faces a frame, the largest first.", minimum=1, maximum=64
     )
+    expression_rate_hz: float = parameter(
+        0.0,
+        "How often each face's expression is read and published, at most; faces take turns and "
+        "are followed in every frame. 0 reads all in every frame.",
+        minimum=0.0, maximum=240.0, unit="Hz",
+    )  # fmt: skip
     track_memory_s: float = parameter(
         2.0, "How long a face may be hidden, in observed time, and keep its id.",
         minimum=0.0, maximum=60.0, unit="s",
