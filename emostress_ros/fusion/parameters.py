@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.fusion.smoothing import SmoothingTerms
 from emostress_ros.fusion.verdict import FROM_CARD
 from emostress_ros.parameters import parameter
 from emostress_ros.sync import SyncConfig
@@ -56,8 +57,38 @@ class FusionConfig(SyncConfig):
     )
     max_people: int = parameter(16, "Most people reported on at once.", minimum=1, maximum=256)
     smoothing_s: float = parameter(
-        0.4,
-        "Time constant over which probabilities are smoothed; 0 turns it off.",
+        0.6,
+        "Evidence of emotion that lasts this long counts as one look, and numbers are smoothed "
+        "over it; 0 turns all smoothing off.",
+        minimum=0.0,
+        maximum=60.0,
+        unit="s",
+    )
+    emotion_lasts_s: float = parameter(
+        7.0,
+        "How long an emotion lasts on average: the longer, the more it takes to name another.",
+        minimum=0.1,
+        maximum=3600.0,
+        unit="s",
+    )
+    stress_smoothing_s: float = parameter(
+        5.0,
+        "As 'smoothing_s', for stress; 0 turns all smoothing off.",
+        minimum=0.0,
+        maximum=300.0,
+        unit="s",
+    )
+    stress_lasts_s: float = parameter(
+        30.0,
+        "How long a person stays stressed, or calm, on average.",
+        minimum=0.1,
+        maximum=36000.0,
+        unit="s",
+    )
+    stress_hold_s: float = parameter(
+        2.0,
+        "A stress level is published once it has been found for this long; from and to unknown it "
+        "changes at once.",
         minimum=0.0,
         maximum=60.0,
         unit="s",
@@ -95,6 +126,16 @@ class FusionConfig(SyncConfig):
                     f"parameter 'max_age_s' needs seconds > 0; got '{name}={value}'"
                 )
         return ages
+
+    def smoothing(self) -> SmoothingTerms:
+        """Return how states are smoothed."""
+        return SmoothingTerms(
+            self.smoothing_s,
+            self.emotion_lasts_s,
+            self.stress_smoothing_s,
+            self.stress_lasts_s,
+            self.stress_hold_s,
+        )
 
     def people(self) -> dict[str, str]:
         """Return :attr:`identities` as source to person."""

@@ -170,7 +170,7 @@ class FusionPipeline:
             self.counts["too many people"] += 1
             return None
         self._aligners[person] = Aligner(self._policies, self.config)
-        self._smoothers[person] = Smoother(self.fusion, self.config.smoothing_s)
+        self._smoothers[person] = Smoother(self.fusion, self.config.smoothing())
         self._adopt(person)
         return self._aligners[person]
 

@@ -4,79 +4,160 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from emostress_ros.affect import EMOTIONS, UNKNOWN, Affect, StressLevel
+from emostress_ros.fusion.belief import Belief
 from emostress_ros.fusion.verdict import FusionStrategy, stress_confidence
 
 _MARGIN = 0.1
 _UNKNOWN_MARGIN = 0.05
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class SmoothingTerms:
+    """How a state is smoothed; times in seconds of the sensors.
+
+    Attributes:
+        emotion_look_s: evidence of emotion that lasts this long counts as one look; 0 passes
+            everything through.
+        emotion_lasts_s: how long an emotion lasts on average.
+        stress_look_s: as of emotion; 0 passes everything through.
+        stress_lasts_s: how long a person stays calm, or stressed, on average.
+        stress_hold_s: a stress level is published once it has been found for this long.
+    """
+
+    emotion_look_s: float
+    emotion_lasts_s: float
+    stress_look_s: float
+    stress_lasts_s: float
+    stress_hold_s: float
+
+    @property
+    def off(self) -> bool:
+        """Whether everything passes through."""
+        return self.emotion_look_s == 0.0 or self.stress_look_s == 0.0
+
+
+class Settled(Generic[Value]):
+    """A value that gives way only to one that lasts.
+
+    Args:
+        unknown: the value that says nothing; it comes and goes at once.
+        hold_s: how long another value has to last.
+    """
+
+    def __init__(self, unknown: Value, hold_s: float) -> None:
+        self._unknown, self._hold_ns = unknown, round(1e9 * hold_s)
+        self.value = unknown
+        self._next, self._since_ns = unknown, 0
+
+    def settle(self, found: Value, moment_ns: int) -> Value:
+        """Return the value that counts, given what is found at a moment."""
+        if found != self._next:
+            self._next, self._since_ns = found, moment_ns
+        at_once = self._unknown in (found, self.value)
+        if at_once or moment_ns - self._since_ns >= self._hold_ns:
+            self.value = found
+        return self.value
 
 
 class Smoother:
-    """First-order smoothing of one person's affect, in the sensors' time.
+    """Smooths one person's affect, in the sensors' time.
+
+    The emotion is the one that is believed of all evidence so far (see :mod:`.belief`), and gives
+    way to one that is clearly likelier; a stress level changes with hysteresis, and to what lasts.
+    Probabilities and the numbers are smoothed to first order: they stay what the fusion calibrated.
+    What nothing speaks of any more is unknown at once.  A clock that goes back begins anew.
 
     Args:
-        fusion: names the smoothed probabilities and grades the smoothed stress.
-        time_constant_s: 0 passes everything through.
+        fusion: names the probabilities and grades the stress.
+        terms: of the smoothing.
     """
 
-    def __init__(self, fusion: FusionStrategy, time_constant_s: float) -> None:
-        self._fusion = fusion
-        self._constant_s = time_constant_s
+    def __init__(self, fusion: FusionStrategy, terms: SmoothingTerms) -> None:
+        self._fusion, self._terms = fusion, terms
         self._before: Affect | None = None
         self._moment_ns = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        terms = self._terms
+        self._emotion = Belief(terms.emotion_lasts_s, terms.emotion_look_s)
+        self._stress = Belief(terms.stress_lasts_s, terms.stress_look_s)
+        self._named = UNKNOWN
+        self._level = Settled(StressLevel.UNKNOWN, terms.stress_hold_s)
 
     def smooth(self, affect: Affect, moment_ns: int) -> Affect:
         """Return the smoothed affect at ``moment_ns``."""
-        before, elapsed_s = self._before, (moment_ns - self._moment_ns) / 1e9
-        gain = self._gain(elapsed_s) if before is not None else 1.0
+        if self._terms.off:
+            return affect
+        elapsed_s = (moment_ns - self._moment_ns) / 1e9 if self._before is not None else 0.0
+        if elapsed_s < 0.0:  # the clock went back
+            self._before, elapsed_s = None, 0.0
+            self._begin()
         self._moment_ns = moment_ns
-        self._before = affect if before is None else self._blend(before, affect, gain)
+        self._before = self._believe(affect, elapsed_s)
         return self._before
 
-    def _gain(self, elapsed_s: float) -> float:
-        if elapsed_s < 0.0 or self._constant_s == 0.0:  # the clock went back: begin anew
-            return 1.0
-        return 1.0 - math.exp(-elapsed_s / self._constant_s)
-
-    def _blend(self, before: Affect, now: Affect, gain: float) -> Affect:
-        each, rest = now.probabilities.tolist(), 1.0 - gain
-        if len(before.probabilities) == len(each):
-            earlier = before.probabilities.tolist()
-            each = [rest * p + gain * q for p, q in zip(earlier, each, strict=True)]
-        emotion = self._keep_or_change(before.emotion, each, gain)
-        stress = _mix(before.stress, now.stress, gain)
-        level = before.stress_level if gain < 1.0 else StressLevel.UNKNOWN
+    def _believe(self, now: Affect, elapsed_s: float) -> Affect:
+        before = self._before or now
+        gain = 1.0 - math.exp(-elapsed_s / self._terms.emotion_look_s)
+        probabilities = now.probabilities
+        if len(before.probabilities) == len(probabilities):
+            probabilities = (1.0 - gain) * before.probabilities + gain * probabilities
+        each: list[float] = probabilities.tolist()
+        self._named = self._name(self._believed(now, elapsed_s))
+        calm = 1.0 - math.exp(-elapsed_s / self._terms.stress_look_s)
+        stress = _mix(before.stress, now.stress, calm)
         return Affect(
             stamp_ns=now.stamp_ns,
             person_id=now.person_id,
-            emotion=emotion,
+            emotion=self._named,
             labels=now.labels,
-            probabilities=np.array(each, dtype=np.float32),
+            probabilities=np.asarray(probabilities, dtype=np.float32),
             valence=_mix(before.valence, now.valence, gain),
             arousal=_mix(before.arousal, now.arousal, gain),
             stress=stress,
-            stress_level=self._fusion.level(stress, level),
-            confidence=_confidence(emotion, each),
+            stress_level=self._graded(now.stress, elapsed_s),
+            confidence=_confidence(self._named, each),
             stress_confidence=stress_confidence(stress),
             contributions=now.contributions,
         )
 
-    def _keep_or_change(self, before: str, probabilities: Sequence[float], gain: float) -> str:
+    def _believed(self, now: Affect, elapsed_s: float) -> list[float]:
+        said: list[float] = now.probabilities.tolist()
+        if not said:
+            self._emotion.reset()
+            return said
+        return self._emotion.update(said, elapsed_s)
+
+    def _graded(self, stress: float, elapsed_s: float) -> StressLevel:
+        believed = stress
+        if math.isnan(stress):
+            self._stress.reset()
+        else:
+            believed = self._stress.update((1.0 - stress, stress), elapsed_s)[1]
+        found = self._fusion.level(believed, self._level.value)
+        return self._level.settle(found, self._moment_ns)
+
+    def _name(self, believed: Sequence[float]) -> str:
         # A label gives way only to one that is clearly likelier, and to *unknown* only when it is
         # clearly unsure, lest two near-equals flicker.
-        name = self._fusion.name(probabilities)
-        if gain == 1.0 or name == before or not probabilities:
+        name, before = self._fusion.name(believed), self._named
+        if name == before or not believed:
             return name
         least = self._fusion.unknown_below
         if before == UNKNOWN:
-            return name if max(probabilities) >= least + _UNKNOWN_MARGIN else before
-        held = probabilities[EMOTIONS.index(before)]
+            return name if max(believed) >= least + _UNKNOWN_MARGIN else before
+        held = believed[EMOTIONS.index(before)]
         if name == UNKNOWN:
             return before if held >= least - _UNKNOWN_MARGIN else name
-        return before if probabilities[EMOTIONS.index(name)] - held < _MARGIN else name
+        return before if believed[EMOTIONS.index(name)] - held < _MARGIN else name
 
 
 def _confidence(emotion: str, probabilities: Sequence[float]) -> float:

@@ -161,7 +161,10 @@ def write(
         "",
         "Streams of ten minutes, put together from people never seen: the emotion changes every 5 "
         "to 12 s, stress every 40 to 80 s; a frame five times a second, an utterance every 3 s, a "
-        "comment every 4 s, a window of the body every 5 s. The default of `smoothing_s` is 0.4.",
+        "comment every 4 s, a window of the body every 5 s. Every window is drawn anew, where "
+        "those of one body overlap, which is harder than life. 0 is without any smoothing; the "
+        "default of `smoothing_s` is 0.6. It and the other parameters were chosen on such streams of the "
+        "first three folds' people, these are the last fold's.",
         "",
         *stream_lines(results["time"]),
         "",

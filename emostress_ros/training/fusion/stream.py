@@ -20,7 +20,7 @@ from emostress_ros.affect import EMOTIONS, MODALITIES, UNKNOWN, Affect, Embeddin
 from emostress_ros.fusion import FusionConfig, FusionPipeline
 from emostress_ros.training.fusion.tables import Table
 
-SMOOTHING_S = (0.0, 0.4, 1.0, 2.0, 4.0)
+SMOOTHING_S = (0.0, 0.3, 0.6, 1.0, 2.0)
 _PERIOD_S = {"face": 0.2, "voice": 3.0, "physiology": 5.0, "text": 4.0}
 _LAG_S = {"face": 0.0, "voice": 1.0, "physiology": 2.0, "text": 0.5}
 _HELD_FRAMES = 5  # a face keeps its look for a second
@@ -59,7 +59,7 @@ class Course:
 def study(
     model: str, tables: Mapping[str, Table], seed: int, length_s: float = 600.0
 ) -> list[dict[str, Any]]:
-    """Return one row of figures for each time constant of the smoothing.
+    """Return one row of figures for each ``smoothing_s``; the first is without any smoothing.
 
     Args:
         model: folder of a fusion model that did not learn from these people.
