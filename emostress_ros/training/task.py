@@ -129,7 +129,14 @@ class Loss:
 
 
 class Task:
-    """What is learned.  A subclass says at least :meth:`batches` and :meth:`loss`."""
+    """What is learned.  A subclass says at least :meth:`batches` and :meth:`loss`.
+
+    Attributes:
+        every_weight: whether each batch asks all weights; where one need not (several heads, of
+            which a batch teaches some), several processes have to look for those that it asks.
+    """
+
+    every_weight: bool = True
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Any]:
         """Return an epoch's batches, the same in every process.

@@ -69,14 +69,15 @@ class Trainer:
         keep: Keep | None = None,
         workers: Workers | None = None,
         log: CsvLog | None = None,
-        say: Callable[[str], object] = lambda text: None,
+        say: Callable[[str], object] | None = None,
         title: str = "training",
     ) -> None:
         self.task, self.options, self.rng, self.keep = task, options, rng, keep
         self.workers = workers or Workers()
         self.device = self.workers.device
         self.net = net.to(self.device)
-        self._forward = self.workers.wrap(Judging(self.net, task))  # the leader's weights for all
+        judging = Judging(self.net, task)
+        self._forward = self.workers.wrap(judging, every_weight=task.every_weight)
         self.optimiser = task.optimiser(self.net, options)
         self.scheduler = task.scheduler(self.optimiser)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=options.precision == "float16")
@@ -260,7 +261,8 @@ class Trainer:
         if self.workers.leads:
             if self.log:
                 self.log.write(row)
-            self._say(f"{self._title}: {summary(row)}")
+            if self._say:
+                self._say(f"{self._title}: {summary(row)}")
         return row
 
     def _now(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,14 +46,22 @@ class Workers:
         """True for the one that judges, logs and writes checkpoints."""
         return self.rank == 0
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """Return a module whose backward pass averages gradients over the workers."""
+    def wrap(self, module: nn.Module, *, every_weight: bool = True) -> nn.Module:
+        """Return a module whose backward pass averages gradients over the workers.
+
+        Args:
+            module: gets the leader's weights.
+            every_weight: each batch asks all weights.
+        """
         if self.count == 1:
             return module
         from torch.nn.parallel import DistributedDataParallel
 
-        # A batch need not ask every head, and batch statistics are averaged once an epoch.
-        return DistributedDataParallel(module, find_unused_parameters=True, broadcast_buffers=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # the flag's new name is too new
+            return DistributedDataParallel(
+                module, find_unused_parameters=not every_weight, broadcast_buffers=False
+            )
 
     def share(self, batch: Any) -> Any:
         """Return this worker's part of a batch.

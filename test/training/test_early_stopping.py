@@ -69,7 +69,7 @@ def test_classes_are_weighed_by_their_rarity(power: float) -> None:
 def test_a_face_training_stops_early_and_resumes_no_further(tmp_path: Path) -> None:
     from emostress_ros.training.datasets.fer2013 import Fer2013
     from emostress_ros.training.face.data import prepare
-    from emostress_ros.training.face.fit import Trainer, load_net
+    from emostress_ros.training.face.fit import load_net, trainer_of
     from emostress_ros.training.face.train import parser
 
     rng = np.random.default_rng(0)
@@ -79,10 +79,10 @@ def test_a_face_training_stops_early_and_resumes_no_further(tmp_path: Path) -> N
              "--patience", "2", "--balance", "1", "--work", str(tmp_path), "--resume"]  # fmt: skip
     options: argparse.Namespace = parser().parse_args(words)
     train, validation, _ = prepare(data, 0, 0)
-    first = Trainer(options, train, validation, common.Workers("cpu"))
+    first = trainer_of(options, train, validation)
     net = first.run()
     assert 3 <= first.epoch < 30
-    again = Trainer(options, train, validation, common.Workers("cpu"))
+    again = trainer_of(options, train, validation)
     assert again.stopping.over
     again.run()
     assert again.epoch == first.epoch

@@ -1,26 +1,31 @@
-"""The training loop of the face networks."""
+"""Training of the face networks: what a batch costs, and what is watched."""
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from emostress_ros.errors import DatasetError
 from emostress_ros.training import common
-from emostress_ros.training.early_stopping import EarlyStopping
 from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face.augment import Augmentation, augment, mixup
 from emostress_ros.training.face.data import FaceSet
 from emostress_ros.training.face.losses import accuracies, soft_cross_entropy
 from emostress_ros.training.face.mobilenet import MobileNetV1, load_pretrained
 from emostress_ros.training.face.recipe import chain_of, forerunners, run_folder
+from emostress_ros.training.keep import Keep
+from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
+from emostress_ros.training.trainer import Trainer
 
-FERPLUS_WEIGHT = 0.7
+_HEADS = {"emotion": 1.0, "ferplus": 0.7}
+"""Head to its weight in the loss."""
 
 
 @torch.no_grad()
@@ -39,14 +44,14 @@ def training_side(progress: float, full: int = 48) -> int:
 
 
 def optimizer_of(net: face_nets.FaceNet, options: argparse.Namespace) -> torch.optim.Optimizer:
-    """Return the optimizer; its groups carry the factor ``scale`` of their learning rate."""
-    body = common.parameter_groups(net.body, options.weight_decay)
+    """Return the optimizer; the body learns at ``body_lr`` times the rate of the heads."""
     heads = nn.ModuleList([net.project, net.emotion, net.ferplus])
-    groups = [group | {"scale": options.body_lr} for group in body]
-    groups += [
-        group | {"scale": 1.0} for group in common.parameter_groups(heads, options.weight_decay)
+    groups = [
+        group | {"lr": options.lr * scale}
+        for part, scale in ((net.body, options.body_lr), (heads, 1.0))
+        for group in common.parameter_groups(part, options.weight_decay)
+        if group["params"]
     ]
-    groups = [group for group in groups if group["params"]]
     if options.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=options.lr)
     return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True)
@@ -68,7 +73,7 @@ def start(net: face_nets.FaceNet, options: argparse.Namespace, faces: Tensor) ->
             net.body, options.pretrained, _resized(face_nets.standardise(faces.float()), side)
         )
     if options.initial:
-        theirs = common.load_checkpoint(options.initial)["ema"]
+        theirs = _weights(common.load_checkpoint(options.initial))
         mine = net.state_dict()
         net.load_state_dict(
             {k: theirs[k] if k in theirs and theirs[k].shape == v.shape else v
@@ -80,152 +85,79 @@ def _resized(faces: Tensor, side: int) -> Tensor:
     return nn.functional.interpolate(faces, (side, side), mode="bilinear", align_corners=False)
 
 
-class Trainer:
-    """One training: reads like its loop."""
+class _Faces(Task):
+    """Both heads' label distributions of augmented faces; judged on faces held out.
+
+    Args:
+        options: of :func:`emostress_ros.training.face.train.parser`.
+        train: what is learned from.
+        validation: what is watched.
+        net: the network, for its side and body.
+    """
 
     def __init__(
         self,
         options: argparse.Namespace,
         train: FaceSet,
         validation: FaceSet,
-        workers: common.Workers,
-        net: face_nets.FaceNet | None = None,
+        net: face_nets.FaceNet,
+        device: torch.device,
     ) -> None:
-        """Get ready to train.
-
-        Args:
-            options: of :func:`emostress_ros.training.face.train.parser`.
-            train: what is learned from.
-            validation: what is watched.
-            workers: the processes that train together.
-            net: trained further; a new one of ``options.arch`` when not given.
-        """
-        self.options, self.workers = options, workers
-        self.device = torch.device(options.device)
-        self.train_set, self.validation = train.to(self.device), validation.to(self.device)
-        if net is None:
-            net = face_nets.build(options.arch)
-            start(net, options, train.faces[:512].cpu())
-        self.net = net.to(self.device).to(memory_format=torch.channels_last)
-        self.ema = common.ModelEma(self.net, options.ema)
-        self.stopping = EarlyStopping(options.patience)
+        self.options, self.side = options, net.side
+        self.train_set, self.validation = train.to(device), validation.to(device)
         self.balance = common.class_weights(self.train_set.emotion, options.balance)
         self.grows = not (options.full_side or isinstance(net.body, face_nets.Flat))
-        self.optimizer = optimizer_of(self.net, options)
         earlier = list(forerunners(options))
         self.pretrained = bool(options.pretrained) or any(s["pretrained"] for s in earlier)
-        self.teachers = [load_net(path, self.device) for path in options.teachers]
+        self.teachers = [load_net(path, device) for path in options.teachers]
         self.augmentation = Augmentation(mixup=options.mixup)
-        self.epoch, self.elapsed_s = 0, 0.0
-        self.half = options.precision == "bfloat16"
-        self.folder = run_folder(options)
-        self.checkpoint = self.folder / "checkpoint.pt"
-        if options.resume and self.checkpoint.exists():
-            self._restore()
-        self.progress = self._progress(0.0)
-        self.log = common.CsvLog(self.folder / "log.csv", resume=self.epoch > 0)
 
-    def run(self) -> nn.Module:
-        """Train until the last epoch and return the averaged network."""
-        title, epochs = f"face {self.options.arch}", self.options.epochs
-        shown = self.workers.leads and not self.options.quiet
-        with common.progress_bar(epochs, title, enabled=shown) as advance:
-            while not self._over():
-                started = time.perf_counter()
-                loss = self._train_epoch(started)
-                self.workers.average(_float_buffers(self.net) + _float_buffers(self.ema.net))
-                row = {"epoch": self.epoch, "training_loss": loss, **self._validate()}
-                self.stopping.see(row["uar"], self.ema.net)
-                row["seconds"] = self.workers.means(time.perf_counter() - started)[0]
-                self.elapsed_s += row["seconds"]
-                if self.workers.leads:
-                    self._record(row)
-                    advance(_summary(row))
-        self.stopping.give_back(self.ema.net)
-        return self.ema.net
-
-    def _over(self) -> bool:
-        stopped = 0 < self.options.stop_after <= self.epoch
-        return stopped or self.stopping.over or self._progress(0.0) >= 1.0
-
-    def _record(self, row: dict[str, float]) -> None:
-        self.log.write(row)
-        common.save_checkpoint(self.checkpoint, self._state())
-        if self.options.quiet:
-            print(f"face {self.options.arch} epoch {self.epoch} {_summary(row)}", flush=True)
-
-    def _progress(self, epoch_part: float, started: float | None = None) -> float:
-        """Return the part of the training done, by epochs or, with ``--minutes``, by time."""
-        if self.options.minutes > 0:
-            running = 0.0 if started is None else time.perf_counter() - started
-            return (self.elapsed_s + running) / (60.0 * self.options.minutes)
-        return (self.epoch + epoch_part) / self.options.epochs
-
-    def _train_epoch(self, started: float) -> float:
-        seed = self.options.seed * 10_007 + self.epoch
+    def batches(self, epoch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """Return row numbers; a short last batch, which makes poor statistics, is left out."""
+        seed, size = self.options.seed * 10_007 + epoch, self.options.batch
         shuffle = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.train_set.faces), generator=shuffle).to(self.device)
-        torch.manual_seed(seed + 1_000_003 * self.workers.rank)
-        self.net.train()
-        batches = order.split(self.options.batch)
-        if len(batches) > 1:  # a short last batch makes poor batch statistics
-            batches = batches[: len(order) // self.options.batch]
-        total = torch.zeros((), device=self.device)
-        for index, rows in enumerate(batches):
-            for group in self.optimizer.param_groups:
-                factor = group["scale"] * common.cosine_warmup(self.progress)
-                group["lr"] = self.options.lr * factor
-            side = training_side(self.progress, self.net.side) if self.grows else self.net.side
-            self.progress = self._progress((index + 1) / len(batches), started)
-            total += self._step(self.workers.share(rows), side)
-        self.epoch += 1
-        return float(total) / len(batches)
+        order = torch.randperm(len(self.train_set.faces), generator=shuffle)
+        torch.manual_seed(seed)
+        batches = order.to(self.train_set.faces.device).split(size)
+        return batches[: len(order) // size] if len(batches) > 1 else batches
 
-    def _step(self, rows: Tensor, side: int) -> Tensor:
-        data = self.train_set
-        faces = augment(data.faces[rows].float(), self.augmentation, side)
-        faces, targets = mixup(faces, [data.emotion[rows], data.ferplus[rows]], self.options.mixup)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            heads = self.net(faces.contiguous(memory_format=torch.channels_last))
-        loss = self._loss(heads, targets, self._teach(faces))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
-        progress = torch.tensor([self.progress])
-        self.workers.average([*gradients, progress])  # the clock too: all keep one learning rate
-        self.progress = float(progress)
-        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimizer.step()
-        self.ema.update(self.net)
-        return loss.detach()
+    def loss(self, net: nn.Module, batch: Tensor, step: Step) -> Loss:
+        """Return a term for each head, and for what teachers say of it."""
+        data, side = self.train_set, self.side
+        side = training_side(step.progress, side) if self.grows else side
+        faces = augment(data.faces[batch].float(), self.augmentation, side)
+        targets = [data.emotion[batch], data.ferplus[batch]]
+        faces, targets = mixup(faces, targets, self.options.mixup)
+        with step.autocast():
+            heads = net(faces.contiguous(memory_format=torch.channels_last))
+        return Loss(self._terms(heads, targets, self._teach(faces, step)))
 
-    def _teach(self, faces: Tensor) -> list[Tensor]:
+    def _teach(self, faces: Tensor, step: Step) -> list[Tensor]:
         """Return the teachers' mean probabilities for both heads, or nothing."""
         if not self.teachers:
             return []
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+        with torch.no_grad(), step.autocast():
             answers = [teacher(faces) for teacher in self.teachers]
         heads = zip(*answers, strict=True)
         return [torch.stack([h.float().softmax(1) for h in head]).mean(0) for head in heads]
 
-    def _loss(
+    def _terms(
         self, heads: tuple[Tensor, Tensor], targets: list[Tensor], taught: list[Tensor]
-    ) -> Tensor:
-        weights, smoothing = (1.0, FERPLUS_WEIGHT), self.options.smoothing
+    ) -> dict[str, Tensor]:
+        smoothing = self.options.smoothing
         targets = [targets[0] * self.balance, *targets[1:]]
         part = self.options.distil if taught else 0.0
-        losses = [
-            (1 - part) * weight * soft_cross_entropy(logits, target, smoothing)
-            for weight, logits, target in zip(weights, heads, targets, strict=True)
-        ]
-        losses += [
-            part * weight * soft_cross_entropy(logits, target)
-            for weight, logits, target in zip(weights, heads, taught or [], strict=bool(taught))
-        ]
-        return torch.stack(losses).sum()
+        terms = {
+            name: (1 - part) * weight * soft_cross_entropy(logits, target, smoothing)
+            for (name, weight), logits, target in zip(_HEADS.items(), heads, targets, strict=True)
+        }
+        for (name, weight), logits, target in zip(_HEADS.items(), heads, taught, strict=False):
+            terms[f"{name}_taught"] = part * weight * soft_cross_entropy(logits, target)
+        return terms
 
-    def _validate(self) -> dict[str, float]:
-        emotion, ferplus = predict(self.ema.net, self.validation.faces)
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """Return loss, accuracy and UAR on the faces held out."""
+        emotion, ferplus = predict(net, self.validation.faces)
         accuracy, uar = accuracies(emotion, self.validation.emotion)
         loss = soft_cross_entropy(emotion, self.validation.emotion)
         row = {"validation_loss": float(loss), "accuracy": accuracy, "uar": uar}
@@ -233,39 +165,66 @@ class Trainer:
             row["ferplus_accuracy"] = accuracies(ferplus, self.validation.ferplus)[0]
         return row
 
-    def _state(self) -> dict[str, object]:
+    def optimiser(self, net: Any, options: TrainerOptions) -> torch.optim.Optimizer:
+        """Return what the options ask for."""
+        return optimizer_of(net, self.options)
+
+    def about(self, epoch: int) -> dict[str, Any]:
+        """Return what the card says of the training."""
         return {
             "arch": self.options.arch,
             "seed": self.options.seed,
-            "command": chain_of(self.options, self.epoch),
+            "command": chain_of(self.options, epoch),
             "pretrained": self.pretrained,
-            "epoch": self.epoch,
-            "elapsed_s": self.elapsed_s,
-            "net": self.net.state_dict(),
-            "ema": self.ema.net.state_dict(),
-            "ema_updates": self.ema.updates,
-            "optimizer": self.optimizer.state_dict(),
-            "stopping": self.stopping.state_dict(),
         }
 
-    def _restore(self) -> None:
-        state = common.load_checkpoint(self.checkpoint, self.device)
-        if state["arch"] != self.options.arch:
-            raise DatasetError(f"{self.checkpoint} is of {state['arch']}, not {self.options.arch}")
-        self.net.load_state_dict(state["net"])
-        self.ema.net.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.elapsed_s = state["epoch"], state["elapsed_s"]
-        self.ema.updates = state["ema_updates"]
-        if "stopping" in state:
-            self.stopping.load_state_dict(state["stopping"])
+
+def trainer_of(
+    options: argparse.Namespace,
+    train: FaceSet,
+    validation: FaceSet,
+    workers: common.Workers | None = None,
+    net: face_nets.FaceNet | None = None,
+) -> Trainer:
+    """Get ready to train.
+
+    Args:
+        options: of :func:`emostress_ros.training.face.train.parser`.
+        train: what is learned from.
+        validation: what is watched.
+        workers: the processes that train together; one on the CPU when not given.
+        net: trained further; a new one of ``options.arch`` when not given.
+    """
+    workers = workers or common.Workers()
+    if net is None:
+        net = face_nets.build(options.arch)
+        start(net, options, train.faces[:512].cpu())
+    net = net.to(workers.device).to(memory_format=torch.channels_last)
+    wanted = TrainerOptions(
+        epochs=0 if options.minutes > 0 else options.epochs, minutes=options.minutes,
+        clip_norm=5.0, ema=options.ema, patience=options.patience, stop_after=options.stop_after,
+        precision=options.precision, seed=options.seed, progress=not options.quiet,
+    )  # fmt: skip
+    task = _Faces(options, train, validation, net, workers.device)
+    keep = Keep(run_folder(options), options.resume, {"arch": options.arch})
+    say = partial(print, flush=True) if options.quiet else None
+    return Trainer(
+        net, task, wanted, np.random.default_rng(options.seed), keep=keep, workers=workers,
+        say=say, title=f"face {options.arch}",
+    )  # fmt: skip
+
+
+def _weights(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return a checkpoint's averaged weights; those of the network itself without an average."""
+    held: dict[str, Tensor] = state.get("ema") or state["net"]
+    return held
 
 
 def load_net(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     """Return the averaged network of a checkpoint, the best of it, in evaluation mode."""
     state = common.load_checkpoint(path, device)
     net = face_nets.build(state["arch"])
-    net.load_state_dict(state.get("stopping", {}).get("weights") or state["ema"])
+    net.load_state_dict(state.get("stopping", {}).get("weights") or _weights(state))
     return net.to(device).to(memory_format=torch.channels_last).eval()
 
 
@@ -282,14 +241,3 @@ def load_average(paths: Sequence[Path]) -> nn.Module:
     }
     net.load_state_dict(mean)
     return net
-
-
-def _float_buffers(net: nn.Module) -> list[Tensor]:
-    return [buffer for buffer in net.buffers() if buffer.dtype.is_floating_point]
-
-
-def _summary(row: dict[str, float]) -> str:
-    return (
-        f"loss {row['training_loss']:.3f}  val acc {row['accuracy']:.3f}  uar {row['uar']:.3f}"
-        f"  {row['seconds']:.1f} s"
-    )

@@ -23,7 +23,7 @@ from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face import train as face
 from emostress_ros.training.face.data import FaceSet, prepare
-from emostress_ros.training.face.fit import Trainer, load_net
+from emostress_ros.training.face.fit import load_net, trainer_of
 from emostress_ros.training.face.mobilenet import MobileNetV1
 
 _MULTIPLE = 8
@@ -97,7 +97,7 @@ def fine_tune(
         epochs: at least 1.
     """
     wanted = argparse.Namespace(**{**vars(options), "epochs": epochs, "minutes": 0.0})
-    tuned = Trainer(wanted, train, validation, common.Workers("cpu"), net).run()
+    tuned = trainer_of(wanted, train, validation, net=net).run()
     assert isinstance(tuned, face_nets.FaceNet)
     return tuned
 

@@ -28,7 +28,7 @@ from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face import train as face
 from emostress_ros.training.face.data import FaceSet, prepare
 from emostress_ros.training.face.evaluate import evaluate, truth_of
-from emostress_ros.training.face.fit import Trainer, predict
+from emostress_ros.training.face.fit import predict, trainer_of
 from emostress_ros.training.face.lessons import SPLITS, lessons
 from emostress_ros.training.study import Entry, Shelf, Study, StudyOptions
 
@@ -138,7 +138,7 @@ def _train_and_judge(
     """Train, or take up the run that the other set of labels has already trained."""
     wanted = _training_options(name, work, options)
     common.seed_everything(options.seed)
-    net = Trainer(wanted, held.train, held.validation, common.Workers("cpu")).run()
+    net = trainer_of(wanted, held.train, held.validation).run()
     head = 0 if dataset == "fer2013" else 1
     validation = (held.validation.emotion, held.validation.ferplus)[head]
     known = validation.sum(1) > 0

@@ -20,7 +20,7 @@ from emostress_ros.training import common
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face.data import prepare
-from emostress_ros.training.face.fit import Trainer, load_average, load_net
+from emostress_ros.training.face.fit import load_average, load_net, trainer_of
 from emostress_ros.training.face.mobilenet import PACKAGE, MobileNetV1
 from emostress_ros.training.face.recipe import run_folder
 
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     elif options.export_only:
         net = load_net(run_folder(options) / "checkpoint.pt")
     else:
-        net = Trainer(options, train, validation, workers).run()
+        net = trainer_of(options, train, validation, workers).run()
         workers.close()
     if options.side:
         _resize(net, options.side)
@@ -101,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
     add("--curves", type=Path, default=None, help="picture of the curves (default: beside card)")
     add("--export-only", action="store_true", help="export the run's checkpoint as it is")
     add("--no-export", action="store_true")
-    add("--quiet", action="store_true", help="no progress bar; one line every ten epochs")
+    add("--quiet", action="store_true", help="no progress bar; a line an epoch")
     return made
 
 

@@ -64,6 +64,8 @@ class FitOptions:
 class _Fused(Task):
     """The state of people, from what the encoders say of them."""
 
+    every_weight = False
+
     def __init__(self, pairs: Pairs, options: FitOptions) -> None:
         self.pairs, self.options = pairs, options
 

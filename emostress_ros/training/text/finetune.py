@@ -183,6 +183,8 @@ def _plan(
 class _Questions(Task):
     """What each set's labels say, one question a head."""
 
+    every_weight = False
+
     def __init__(self, corpora: Corpora, tokens: Tokens, options: FinetuneOptions) -> None:
         self.corpora, self.tokens, self.options = corpora, tokens, options
 

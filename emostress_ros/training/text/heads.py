@@ -88,6 +88,8 @@ def train_heads(
 class _Embedded(Task):
     """What each set's labels say of sentence embeddings."""
 
+    every_weight = False
+
     def __init__(
         self,
         embeddings: dict[str, npt.NDArray[np.float32]],
