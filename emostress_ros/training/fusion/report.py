@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from emostress_ros.fusion.evidence import SPEAKS_OF_STRESS, STRESS_LOGIT, Layout
+from emostress_ros.training.fusion.end_to_end import lines as stage3_lines
 from emostress_ros.training.fusion.evaluate import ALONE, EVERYTHING, name_of
 from emostress_ros.training.fusion.figures import check_lines, holds, lines
 from emostress_ros.training.fusion.pairs import Pairs
@@ -163,12 +164,16 @@ def write(
         "to 12 s, stress every 40 to 80 s; a frame five times a second, an utterance every 3 s, a "
         "comment every 4 s, a window of the body every 5 s. Every window is drawn anew, where "
         "those of one body overlap, which is harder than life. 0 is without any smoothing; the "
-        "default of `smoothing_s` is 0.6. It and the other parameters were chosen on such streams of the "
-        "first three folds' people, these are the last fold's.",
+        "default of `smoothing_s` is 0.6. It and the other parameters were chosen on such streams "
+        "of the first three folds' people; these are the last fold's.",
         "",
         *stream_lines(results["time"]),
         "",
+        "## When the emotion is unknown", "",
+        "The rule of all cards (docs/calibration.md), over the 14 subsets that speak of emotion, "
+        "all alike:", "", *_threshold_lines(results["subsets"]), "",
         "## The loss, term by term", "", "![loss](fusion_loss.png)", "",
+        *_stage3_lines(results.get("stage3")),
     ]  # fmt: skip
     notes = folder / "fusion_notes.md"
     more = notes.read_text("utf-8").splitlines() if notes.is_file() else []
@@ -187,6 +192,27 @@ def summary(results: Results) -> str:
         rows += [f"  no: {i['kind']} {i['condition']} against {i['against']}: "
                  f"{100 * i['difference']:+.1f}" for i in failed]  # fmt: skip
     return "\n".join(rows)
+
+
+def _threshold_lines(subsets: Results) -> list[str]:
+    rows = ["| strategy | threshold | UAR of any subset [%] | ECE |", "|---|---|---|---|"]
+    rows += [
+        f"| {name} | {item['threshold']:.3f} | {100 * item['uar']:.1f} | {item['ece']:.3f} |"
+        for name, item in subsets.items()
+    ]
+    return rows
+
+
+def _stage3_lines(found: Results | None) -> list[str]:
+    if not found:
+        return []
+    return [
+        "## Stage 3: a face network through the fusion", "",
+        "`--finetune CHECKPOINT`: the last block, the embedding and the answer of the face network "
+        "learn with the attention, on its frozen body's features; five folds by person, the same "
+        "moments before and after. The network is the checkpoint, not the shipped average.", "",
+        *stage3_lines(found), "", "![terms of the loss](fusion_stage3.png)", "",
+    ]  # fmt: skip
 
 
 def _speaker_lines(speakers: Sequence[Mapping[str, Any]]) -> list[str]:

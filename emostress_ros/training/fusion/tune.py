@@ -52,7 +52,7 @@ class TuneOptions:
         seed: of everything.
     """
 
-    steps: int = 60
+    steps: int = 200
     batch: int = 48
     face_rate: float = 1e-4
     fusion_rate: float = 3e-4
