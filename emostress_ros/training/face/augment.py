@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from emostress_ros.training.mixup import blend
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -109,6 +111,5 @@ def mixup(faces: Tensor, targets: list[Tensor], alpha: float) -> tuple[Tensor, l
     share = torch.distributions.Beta(alpha, alpha).sample((len(faces),)).to(faces.device)
     share = torch.maximum(share, 1 - share)
     other = torch.randperm(len(faces), device=faces.device)
-    mixed = faces * share.view(-1, 1, 1, 1) + faces[other] * (1 - share).view(-1, 1, 1, 1)
-    column = share[:, None]
-    return mixed, [target * column + target[other] * (1 - column) for target in targets]
+    mixed = [blend(target, share, other) for target in targets]
+    return blend(faces, share, other), mixed
