@@ -141,12 +141,12 @@ def _dreaddit(texts: LabelledTexts, seed: int) -> dict[str, Division]:
     post = group_folds(texts.groups, DREADDIT_FOLDS)
     by_post = _splits("by post", post, texts.groups)
     unknown = "authors are not told: somebody with two posts may be on both sides"
-    two = f"2 of {DREADDIT_FOLDS} folds"
     divisions = {
         "folds": Division(f"by post ({DREADDIT_FOLDS} folds)", True, by_post, unknown),
-        "two_folds": Division(f"by post, {two}", True, by_post[:2], unknown),
+        "three_folds": Division(
+            f"by post, 3 of {DREADDIT_FOLDS} folds", True, by_post[:3], unknown
+        ),
         "random": Division(f"random ({DREADDIT_FOLDS} folds)", False, tuple(drawn)),
-        "two_random": Division(f"random, {two}", False, tuple(drawn[:2])),
     }  # fmt: skip
     if len(set(texts.sources)) >= DREADDIT_FOLDS:
         place = group_folds(texts.sources, DREADDIT_FOLDS)
