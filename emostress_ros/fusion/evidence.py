@@ -5,18 +5,15 @@ where there is none.  ``evidence`` holds one row (a *token*) for each modality t
 in any order and number: what it says, how far it is to be trusted, and which one it is.  A modality
 that the model never met is a row that names none.
 
-Training makes its tables with :func:`rows`, the running graph a few tokens at a time with
-:func:`token`; a test holds them together.
+Training makes its tables with :func:`rows`; the running graph writes the same numbers a few tokens
+at a time (:mod:`emostress_ros.fusion.packing`).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isnan, log
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,10 +44,9 @@ HAS_EMBEDDING = COLUMNS.index("has_embedding")
 PRESENT = COLUMNS.index("present")
 IDENTITY = len(COLUMNS)
 """First of the columns that name the modality, one for each that the model knows."""
-_LEAST = 1e-4
-_LEAST_LOG = log(_LEAST)
-_LEAST_STRESS = 1e-3
-_GREATEST_LOGIT = 6.0
+LEAST = 1e-4
+LEAST_STRESS = 1e-3
+GREATEST_LOGIT = 6.0
 
 
 @dataclass(frozen=True)
@@ -88,11 +84,13 @@ class Place:
 
     Attributes:
         known: the modality.
+        index: among those that the model knows.
         start: first column of ``embeddings``.
         identity: of a token's row, the columns that name the modality.
     """
 
     known: Known
+    index: int
     start: int
     identity: tuple[float, ...]
 
@@ -152,7 +150,7 @@ class Layout:
         found, start = {}, 0
         for index, item in enumerate(self.known):
             identity = tuple(float(index == other) for other in range(len(self.known)))
-            found[item.name] = Place(item, start, identity)
+            found[item.name] = Place(item, index, start, identity)
             start += item.width
         return found
 
@@ -191,14 +189,14 @@ def rows(
     """
     table = np.zeros((len(quality), IDENTITY), dtype=np.float32)
     spoken = np.isfinite(probabilities).all(axis=1)
-    logs = np.log(np.clip(np.where(spoken[:, None], probabilities, 1.0), _LEAST, 1.0))
+    logs = np.log(np.clip(np.where(spoken[:, None], probabilities, 1.0), LEAST, 1.0))
     table[:, OPINION] = logs - logs.mean(axis=1, keepdims=True)
     table[:, SPEAKS_OF_EMOTION] = spoken
     table[:, COLUMNS.index("certainty")] = np.where(spoken, np.exp(logs.max(axis=1)), 0.0)
     felt = np.isfinite(stress)
-    level = np.clip(np.where(felt, stress, 0.5), _LEAST_STRESS, 1.0 - _LEAST_STRESS)
+    level = np.clip(np.where(felt, stress, 0.5), LEAST_STRESS, 1.0 - LEAST_STRESS)
     logit = np.log(level / (1.0 - level))
-    table[:, STRESS_LOGIT] = np.clip(logit, -_GREATEST_LOGIT, _GREATEST_LOGIT)
+    table[:, STRESS_LOGIT] = np.clip(logit, -GREATEST_LOGIT, GREATEST_LOGIT)
     table[:, SPEAKS_OF_STRESS] = felt
     table[:, COLUMNS.index("quality")] = quality
     old = np.maximum(age_s, 0.0)
@@ -207,66 +205,3 @@ def rows(
     table[:, HAS_EMBEDDING] = has_embedding
     table[:, PRESENT] = 1.0
     return table
-
-
-class Heard(NamedTuple):
-    """One embedding that is used, with its age.
-
-    Attributes:
-        embedding: of one modality.
-        probabilities: 7 in the order of ``EMOTIONS``, summing to 1; None where not estimated.
-        age_s: >= 0.
-        terms: of the modality.
-    """
-
-    embedding: Embedding
-    probabilities: Sequence[float] | None
-    age_s: float
-    terms: ModalityTerms
-
-
-def pack(
-    layout: Layout, people: Sequence[Sequence[Heard]], embeddings: FloatArray, evidence: FloatArray
-) -> None:
-    """Write what is used of P people into the arrays of a model.
-
-    Args:
-        layout: of the model.
-        people: what is used of each, at most M items.
-        embeddings: (P, width), contiguous float32; overwritten.
-        evidence: (P, M, columns), contiguous float32; overwritten.
-    """
-    embeddings.fill(0.0)
-    nothing = [0.0] * layout.columns
-    values: list[float] = []
-    for person, heard in enumerate(people):
-        for item in heard:
-            place = layout.places.get(item.embedding.modality)
-            read = place is not None and place.reads(item.embedding)
-            values += token(item, read)
-            values += nothing[IDENTITY:] if place is None else place.identity
-            if place is not None and read:
-                embeddings[person, place.start : place.end] = item.embedding.vector
-        values += nothing * (evidence.shape[1] - len(heard))
-    struct.pack_into(f"{len(values)}f", evidence.data, 0, *values)
-
-
-def token(item: Heard, has_embedding: bool) -> list[float]:
-    """Return the row of :func:`rows` for one token, without arrays, which would cost more."""
-    if item.probabilities is None:
-        row = [0.0] * (SPEAKS_OF_EMOTION + 2)
-    else:
-        logs = [log(p) if p > _LEAST else _LEAST_LOG for p in item.probabilities]
-        mean = sum(logs) / len(logs)
-        row = [value - mean for value in logs]
-        row += (1.0, max(*item.probabilities, _LEAST))
-    stress, old, terms = item.embedding.stress, max(item.age_s, 0.0), item.terms
-    if isnan(stress):
-        row += (0.0, 0.0)
-    else:
-        level = min(max(stress, _LEAST_STRESS), 1.0 - _LEAST_STRESS)
-        logit = log(level / (1.0 - level))
-        row += (min(max(logit, -_GREATEST_LOGIT), _GREATEST_LOGIT), 1.0)
-    age, freshness = min(old / terms.max_age_s, 2.0), 0.5 ** (old / terms.half_life_s)
-    row += (item.embedding.quality, age, freshness, float(has_embedding), 1.0)
-    return row

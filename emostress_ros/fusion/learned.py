@@ -9,14 +9,15 @@ import numpy as np
 
 from emostress_ros.errors import CardError, ModelCorruptError
 from emostress_ros.fusion import pool
-from emostress_ros.fusion.evidence import Heard, Layout, pack
+from emostress_ros.fusion.evidence import Layout
+from emostress_ros.fusion.packing import Heard, Packer
 from emostress_ros.fusion.verdict import (
     FROM_CARD,
     Finding,
     FusionStrategy,
     Situation,
     combined_shares,
-    ordered_probabilities,
+    in_order,
 )
 from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.card import ModelCard
@@ -35,6 +36,7 @@ OUTPUTS = (
 )
 _USED = ("probabilities", "valence", "arousal", "stress", "emotion_weights", "stress_weights")
 _MOST_SHAPES = 64
+_Run = tuple[BoundRun, Packer, list[tuple[int, int]]]
 _NOTHING = np.empty(0, np.float32)
 _SILENCE = Finding(_NOTHING, math.nan, math.nan, math.nan, {})
 
@@ -72,15 +74,15 @@ class LearnedFusion(FusionStrategy):
                 f"{card.identifier} is no learned fusion: it needs the inputs {', '.join(INPUTS)} "
                 f"and the outputs {', '.join(OUTPUTS)}"
             )
-        self._runs: dict[tuple[int, int], tuple[BoundRun, list[tuple[int, int]]]] = {}
+        self._runs: dict[tuple[int, int], _Run] = {}
 
     def findings(self, situations: Sequence[Situation]) -> list[Finding]:
         """Return what the model says of each person; one run for all of them."""
         heard = [self._heard(situation) for situation in situations]
         if not any(heard):
             return [_SILENCE] * len(situations)
-        run, parts = self._run_of(len(heard), max(map(len, heard)))
-        pack(self.layout, heard, *run.inputs.values())
+        run, packer, parts = self._run_of(len(heard), max(map(len, heard)))
+        packer.pack(heard)
         run.run()
         # A list: each look into an array of a few numbers costs more than what is done with them.
         said: list[float] = run.said.tolist()
@@ -89,12 +91,12 @@ class LearnedFusion(FusionStrategy):
             for i, items in enumerate(heard)
         ]
 
-    def _run_of(self, people: int, tokens: int) -> tuple[BoundRun, list[tuple[int, int]]]:
+    def _run_of(self, people: int, tokens: int) -> _Run:
         """Return the run of this shape, made when it is first asked for.
 
         Returns:
-            the run, and where in what it said each of :data:`_USED` begins and how many numbers of
-            it are a person's.
+            the run, what writes its inputs, and where in what it said each of :data:`_USED` begins
+            and how many numbers of it are a person's.
         """
         known = self._runs.get((people, tokens))
         if known is None:
@@ -105,7 +107,8 @@ class LearnedFusion(FusionStrategy):
             parts = [(run.starts[i], run.outputs[i].size // people) for i in places]
             if len(self._runs) >= _MOST_SHAPES:
                 self._runs.clear()
-            known = self._runs[people, tokens] = run, parts
+            packer = Packer(self.layout, *run.inputs.values())
+            known = self._runs[people, tokens] = run, packer, parts
         return known
 
     def _heard(self, situation: Situation) -> list[Heard]:
@@ -113,7 +116,7 @@ class LearnedFusion(FusionStrategy):
         return [
             Heard(
                 item,
-                ordered_probabilities(item) if len(item.probabilities) else None,
+                in_order(item) if len(item.probabilities) else None,
                 ages[item.modality] / 1e9,
                 self.terms_of(item.modality),
             )

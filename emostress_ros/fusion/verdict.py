@@ -193,37 +193,48 @@ def stress_confidence(stress: float) -> float:
     return 0.0 if math.isnan(stress) else max(stress, 1.0 - stress)
 
 
-def ordered_probabilities(embedding: Embedding) -> list[float]:
+def in_order(embedding: Embedding) -> list[float]:
     """Return 7 probabilities in the order of ``EMOTIONS``, whatever the embedding's order.
 
-    A label that the model does not know gets none of the probability.
+    A label that the model does not know gets none of the probability, so that they may sum to less
+    than 1.
     """
     given: list[float] = embedding.probabilities.tolist()
-    if embedding.labels != EMOTIONS:  # not as our own encoders give them
-        of_label = dict.fromkeys(EMOTIONS, 0.0)
-        for label, probability in zip(embedding.labels, given, strict=True):
-            if label in of_label:
-                of_label[label] += probability
-        given = list(of_label.values())
-    total = sum(given)
-    return [p / total for p in given] if total > 0.0 else [1.0 / len(EMOTIONS)] * len(EMOTIONS)
+    if embedding.labels == EMOTIONS:  # as our own encoders give them
+        return given
+    of_label = dict.fromkeys(EMOTIONS, 0.0)
+    for label, probability in zip(embedding.labels, given, strict=True):
+        if label in of_label:
+            of_label[label] += probability
+    return list(of_label.values())
 
 
 def wire_probabilities(embedding: Embedding) -> npt.NDArray[np.float64]:
-    """Return :func:`ordered_probabilities` as an array, (7,)."""
-    return np.array(ordered_probabilities(embedding))
+    """Return (7,) probabilities in the order of ``EMOTIONS``, whatever the embedding's order.
+
+    A label that the model does not know gets none of the probability.
+    """
+    given = np.array(in_order(embedding))
+    total = given.sum()
+    return given / total if total > 0.0 else np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
 
-def combined_shares(names: Sequence[str], *questions: Sequence[float]) -> dict[str, float]:
+def combined_shares(
+    names: Sequence[str], emotion: Sequence[float], stress: Sequence[float]
+) -> dict[str, float]:
     """Return one share a modality: the mean of its shares in the questions that were answered.
 
     Args:
         names: M modalities.
-        questions: M weights >= 0 in each question; all zero where it was not answered.
+        emotion: M weights >= 0 in the question of emotion; all zero where it was not answered.
+        stress: the same in the question of stress.
     """
-    mean = [0.0] * len(names)
-    answered = [weights for weights in questions if any(weights)]
-    for weights in answered:
-        scale = 1.0 / (sum(weights) * len(answered))
-        mean = [share + scale * weight for share, weight in zip(mean, weights, strict=True)]
-    return dict(zip(names, mean, strict=True)) if answered else {}
+    totals = sum(emotion), sum(stress)
+    answered = (totals[0] > 0.0) + (totals[1] > 0.0)
+    if not answered:
+        return {}
+    first, second = (1.0 / (answered * total) if total > 0.0 else 0.0 for total in totals)
+    return {
+        name: first * one + second * other
+        for name, one, other in zip(names, emotion, stress, strict=True)
+    }

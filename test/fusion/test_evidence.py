@@ -10,18 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emostress_ros.affect import EMOTIONS, Embedding
-from emostress_ros.fusion.evidence import (
-    COLUMNS,
-    IDENTITY,
-    Heard,
-    Known,
-    Layout,
-    ModalityTerms,
-    pack,
-    rows,
-    token,
-)
-from emostress_ros.fusion.verdict import combined_shares, ordered_probabilities
+from emostress_ros.fusion.evidence import IDENTITY, Known, Layout, ModalityTerms, rows
+from emostress_ros.fusion.packing import Heard, Packer
+from emostress_ros.fusion.verdict import combined_shares, wire_probabilities
+from emostress_ros.kernels import VARIABLE, kernels
 
 LAYOUT = Layout((Known("face", 3, ("face_net@1",)), Known("voice", 2, ("voice_net@1",))))
 UNIT = st.floats(0.0, 1.0)
@@ -50,19 +42,23 @@ def as_row(item: Heard, has_embedding: bool) -> np.ndarray:
     )[0]  # fmt: skip
 
 
-@given(heards(), st.booleans())
-def test_a_token_is_the_row_that_training_sees(item, has_embedding):
-    got = token(item, has_embedding)
-    assert len(got) == len(COLUMNS)
-    np.testing.assert_allclose(got, as_row(item, has_embedding), atol=1e-5)
+@pytest.fixture(scope="module", params=["compiled", "numpy"])
+def way(request):
+    """Both ways of computing the rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "numpy":
+            patch.setenv(VARIABLE, "numpy")
+        elif kernels().library is None:
+            pytest.skip(f"needs the compiled kernels; {kernels().said}")
+        yield request.param
 
 
-@given(st.lists(st.lists(heards(), max_size=4), min_size=1, max_size=3))
-def test_everybody_is_packed_as_they_would_be_alone(people):
+@given(people=st.lists(st.lists(heards(), max_size=4), min_size=1, max_size=3))
+def test_a_token_is_the_row_that_training_sees(way, people):
     most = max(1, *map(len, people))
     embeddings = np.full((len(people), 5), 7.0, np.float32)
     evidence = np.full((len(people), most, 18), 7.0, np.float32)
-    pack(LAYOUT, people, embeddings, evidence)
+    Packer(LAYOUT, embeddings, evidence).pack(people)
     for person, heard in enumerate(people):
         assert not evidence[person, len(heard) :].any()
         expected = np.zeros(5, np.float32)
@@ -84,12 +80,12 @@ def test_probabilities_are_ordered_whatever_the_order_of_the_labels():
         0, "face", "m@1", np.zeros(1, np.float32), 1.0,
         labels=tuple(EMOTIONS[i] for i in order), probabilities=values[order],
     )  # fmt: skip
-    assert ordered_probabilities(turned) == pytest.approx(values.tolist())
+    assert wire_probabilities(turned) == pytest.approx(values)
     strange = Embedding(
         0, "face", "m@1", np.zeros(1, np.float32), 1.0, labels=("bored", "happy"),
         probabilities=np.array([0.9, 0.1], np.float32),
     )  # fmt: skip
-    assert ordered_probabilities(strange) == [float(name == "happy") for name in EMOTIONS]
+    assert wire_probabilities(strange).tolist() == [float(name == "happy") for name in EMOTIONS]
 
 
 def test_shares_are_the_mean_of_the_questions_that_were_answered():
