@@ -46,7 +46,7 @@ class Belief:
         # However long nothing came, one moment is one look.
         look = min(1.0, elapsed_s / self._look_s)
         weighed = [
-            (stays * held + moved * (1.0 - held)) * max(said, _LEAST) ** look
+            (moved + (stays - moved) * held) * (said if said > _LEAST else _LEAST) ** look
             for held, said in zip(self._held, probabilities, strict=True)
         ]
         total = sum(weighed)

@@ -107,11 +107,12 @@ class Smoother:
     def _believe(self, now: Affect, elapsed_s: float) -> Affect:
         before = self._before or now
         gain = 1.0 - math.exp(-elapsed_s / self._terms.emotion_look_s)
-        probabilities = now.probabilities
-        if len(before.probabilities) == len(probabilities):
-            probabilities = (1.0 - gain) * before.probabilities + gain * probabilities
-        each: list[float] = probabilities.tolist()
-        self._named = self._name(self._believed(now, elapsed_s))
+        said: list[float] = now.probabilities.tolist()
+        each, rest = said, 1.0 - gain
+        if len(before.probabilities) == len(said):
+            earlier = before.probabilities.tolist()
+            each = [rest * p + gain * q for p, q in zip(earlier, said, strict=True)]
+        self._named = self._name(self._believed(said, elapsed_s))
         calm = 1.0 - math.exp(-elapsed_s / self._terms.stress_look_s)
         stress = _mix(before.stress, now.stress, calm)
         return Affect(
@@ -119,7 +120,7 @@ class Smoother:
             person_id=now.person_id,
             emotion=self._named,
             labels=now.labels,
-            probabilities=np.asarray(probabilities, dtype=np.float32),
+            probabilities=np.array(each, dtype=np.float32),
             valence=_mix(before.valence, now.valence, gain),
             arousal=_mix(before.arousal, now.arousal, gain),
             stress=stress,
@@ -129,8 +130,7 @@ class Smoother:
             contributions=now.contributions,
         )
 
-    def _believed(self, now: Affect, elapsed_s: float) -> list[float]:
-        said: list[float] = now.probabilities.tolist()
+    def _believed(self, said: list[float], elapsed_s: float) -> list[float]:
         if not said:
             self._emotion.reset()
             return said
