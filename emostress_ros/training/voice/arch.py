@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from emostress_ros.inference.packaged import sha256_of
-from emostress_ros.metrics import Score, score_predictions
+from emostress_ros.metrics import Score, confusion_matrix, score_predictions, uar
 from emostress_ros.training.common import CsvLog, plot_curves, save_checkpoint
 from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.speech_sets import SETS, SpeechSet
@@ -110,8 +110,10 @@ def _fit(bank: FrameBank, split: Split, log: CsvLog, options: argparse.Namespace
     classes = len(ravdess.LABELS)
     if is_closed(chosen):
         ((loss, net),) = fit_net(chosen, bank, split.train, classes, fitting)
-        log.write({"epoch": 1, "training_loss": loss})
-        return _Best(net, 1, predict_net(net, bank, split.test))
+        rows, truth = predict_net(net, bank, split.test), bank.labels[split.test]
+        found = uar(confusion_matrix(truth, rows.argmax(axis=1), classes))
+        log.write({"epoch": 1, "training_loss": loss, "uar": found})
+        return _Best(net, 1, rows)
     recipe = {name: getattr(options, name) for name in ("arch", "dataset", "hold", "seed")}
     trainer = trainer_of(
         chosen, bank, split.train, classes, fitting, held=split.test, log=log,
