@@ -133,18 +133,23 @@ def _finding(
     emotion_weights: list[float],
     stress_weights: list[float],
 ) -> Finding:
-    speaks = [item.probabilities is not None for item in items]
-    felt = [not math.isnan(item.embedding.stress) for item in items]
-    known = True in speaks
+    names: list[str] = []
+    emotion: list[float] = []
+    felt: list[float] = []
+    known = stressed = False
+    for (embedding, opinion, _, _), one, other in zip(
+        items, emotion_weights, stress_weights, strict=False
+    ):
+        names.append(embedding.modality)
+        speaks, feels = opinion is not None, not math.isnan(embedding.stress)
+        known, stressed = known or speaks, stressed or feels
+        emotion.append(one if speaks else 0.0)
+        felt.append(other if feels else 0.0)
     return Finding(
         np.array(probabilities, np.float32) if known else _NOTHING,
         *((_within(valence, -1.0), _within(arousal, -1.0)) if known else _mood(items)),
-        _within(stress, 0.0) if True in felt else math.nan,
-        combined_shares(
-            [item.embedding.modality for item in items],
-            [weight if yes else 0.0 for weight, yes in zip(emotion_weights, speaks, strict=False)],
-            [weight if yes else 0.0 for weight, yes in zip(stress_weights, felt, strict=False)],
-        ),
+        _within(stress, 0.0) if stressed else math.nan,
+        combined_shares(names, emotion, felt),
     )
 
 

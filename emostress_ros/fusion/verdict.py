@@ -163,23 +163,24 @@ class FusionStrategy(ABC):
     def _contribution(
         self, name: str, situation: Situation, weights: Mapping[str, float]
     ) -> Contribution:
-        aligned, refused = situation.aligned, name in situation.refused
-        fresh = aligned.embeddings.get(name)
-        embedding = fresh or situation.stale.get(name)
+        refused = name in situation.refused
+        fresh = embedding = situation.aligned.embeddings.get(name)
+        if embedding is None:
+            embedding = situation.stale.get(name)
         if embedding is None:
             status = ContributionStatus.NO_CONSENT if refused else ContributionStatus.MISSING
             return Contribution(name, "", status, 0.0, math.nan, 0)
-        weight = weights.get(name, 0.0)
+        weight, quality = weights.get(name, 0.0), embedding.quality
         if refused:
             status = ContributionStatus.NO_CONSENT
         elif fresh is None:
             status = ContributionStatus.STALE
-        elif embedding.quality < self._min_quality or weight <= 0.0:
+        elif quality < self._min_quality or weight <= 0.0:
             status = ContributionStatus.LOW_QUALITY
         else:
             status = ContributionStatus.USED
-        age_ns = max(0, aligned.ages_ns[name])
-        return Contribution(name, embedding.ran_as, status, weight, embedding.quality, age_ns)
+        age_ns = max(0, situation.aligned.ages_ns[name])
+        return Contribution(name, embedding.ran_as, status, weight, quality, age_ns)
 
 
 def threshold(card: ModelCard) -> float:
