@@ -216,6 +216,7 @@ class BuildWithCMake(Command):
     def initialize_options(self) -> None:
         """Declare what ``build`` decides."""
         self.build_lib: str | None = None
+        self.editable_mode = False
 
     def finalize_options(self) -> None:
         """Take the folder of modules from ``build``."""
@@ -223,6 +224,11 @@ class BuildWithCMake(Command):
 
     def run(self) -> None:
         """Build in a clean folder, so that nothing stale reaches the wheel."""
+        if self.editable_mode:
+            raise SystemExit(
+                f"{PACKAGE} cannot be installed with -e: its modules lie beside generated ones. "
+                "`pip install .` once; with this tree on PYTHONPATH its modules then come first"
+            )
         folder = ROOT / "build" / f"cmake-{sys.implementation.cache_tag}"
         shutil.rmtree(folder, ignore_errors=True)
         stage = folder / "prefix"
