@@ -49,3 +49,8 @@ def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]
         {"params": decayed, "weight_decay": weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]
+
+
+def parameter_count(net: nn.Module, *, trained: bool = False) -> int:
+    """Return how many numbers a network has, or those that a training moves."""
+    return sum(p.numel() for p in net.parameters() if p.requires_grad or not trained)

@@ -24,6 +24,7 @@ from emostress_ros.training.face.mobilenet import (  # noqa: E402
 )
 from emostress_ros.training.face.prune import prune  # noqa: E402
 from emostress_ros.training.half_storage import fold_norms, round_weights  # noqa: E402
+from emostress_ros.training.weights import parameter_count  # noqa: E402
 
 
 def write_weights(folder, blocks):
@@ -183,7 +184,7 @@ def test_pruned_channels_leave_without_a_trace_where_they_said_nothing():
     narrow = prune(net, 0.75)
     assert narrow.body.widths == tuple(3 * width // 4 for width in net.body.widths)
     torch.testing.assert_close(narrow(faces)[0], net(faces)[0], atol=1e-4, rtol=1e-4)
-    assert face_nets.parameter_count(narrow) < 0.65 * face_nets.parameter_count(net)
+    assert parameter_count(narrow) < 0.65 * parameter_count(net)
 
 
 @pytest.mark.parametrize("keep", [0.0, 1.5])

@@ -233,8 +233,3 @@ def build(name: str) -> FaceNet:
             f"architecture must be one of {', '.join(ARCHITECTURES)}; got {name!r}"
         )
     return ARCHITECTURES[name]()
-
-
-def parameter_count(net: nn.Module) -> int:
-    """Return how many numbers the network learns."""
-    return sum(parameter.numel() for parameter in net.parameters())

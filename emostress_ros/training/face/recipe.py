@@ -12,8 +12,8 @@ from torch import nn
 
 from emostress_ros.errors import DatasetError
 from emostress_ros.training import common
-from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face.mobilenet import PACKAGE
+from emostress_ros.training.weights import parameter_count
 
 _RECIPE = {
     "arch": "resnet_small", "batch": 128, "lr": 0.1, "optimizer": "sgd", "body_lr": 1.0,
@@ -100,7 +100,7 @@ def training_of(net: nn.Module, options: argparse.Namespace, log: Path) -> dict[
         "split": "FER2013 usage Training; 8 % of it held out for calibration; exact and near "
         "duplicates of PublicTest and of the held-out part dropped",
         "architecture": options.arch,
-        "parameters": face_nets.parameter_count(net),
+        "parameters": parameter_count(net),
     }
 
 

@@ -24,13 +24,13 @@ from emostress_ros.training import common
 from emostress_ros.training.calibrate import fit_temperature, soften
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.datasets.fer2013 import FERPLUS_LABELS, LABELS
-from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face import train as face
 from emostress_ros.training.face.data import FaceSet, prepare
 from emostress_ros.training.face.evaluate import evaluate, truth_of
 from emostress_ros.training.face.fit import predict, trainer_of
 from emostress_ros.training.face.lessons import SPLITS, lessons
 from emostress_ros.training.study import Entry, Shelf, Study, StudyOptions
+from emostress_ros.training.weights import parameter_count
 
 START_VARIABLE = "EMOSTRESS_FACE_START"
 """Environment variable: folder of the start weights of ``mobilenet`` (see ``--pretrained``)."""
@@ -157,7 +157,7 @@ def _train_and_judge(
     curves["accuracy"] = log["accuracy" if head == 0 else "ferplus_accuracy"]
     return Entry(
         name, held.split, held.split == PUBLIC, score.with_extra(persons="not known"),
-        face_nets.parameter_count(net), sum(log["seconds"]), curves,
+        parameter_count(net), sum(log["seconds"]), curves,
         _note(wanted), _title(dataset),
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from emostress_ros.training.physiology.nets import NETS
 from emostress_ros.training.physiology.raw import SENSOR_SLICES, Floats, Scaling
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.trainer import Trainer
+from emostress_ros.training.weights import parameter_count
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class FittedNet:
     @property
     def parameters(self) -> int:
         """Numbers learned."""
-        return sum(p.numel() for p in self.net.parameters())
+        return parameter_count(self.net)
 
 
 def augment(frames: Tensor, options: NetOptions, generator: torch.Generator) -> Tensor:

@@ -141,6 +141,7 @@ def fit_finetuned(bench: Bench, split: Split) -> Fitted:
     from emostress_ros.training.common import seed_everything
     from emostress_ros.training.text import finetune as finetuning
     from emostress_ros.training.text.data import Corpora
+    from emostress_ros.training.weights import parameter_count
 
     task, begun = bench.task, time.process_time()
     kept = bench.run / f"{split.name.replace(' ', '-')}-{digest(split)}"
@@ -155,7 +156,7 @@ def fit_finetuned(bench: Bench, split: Split) -> Fitted:
     finetuning.train(net, corpora, ids, kept, settings, generator)
     logits = finetuning.predict(net, [bench.ids[i] for i in split.test])
     (kept / "net.pt").unlink()
-    size = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    size = parameter_count(net, trained=True)
     spent = time.process_time() - begun
     return Fitted(_answers(logits, task.name), size, spent, finetuning.read_log(kept))
 

@@ -32,6 +32,7 @@ from emostress_ros.training.text.pretrained import packaged_minilm
 from emostress_ros.training.text.scores import encode_texts, score_published
 from emostress_ros.training.text.tasks import TASKS, Division, Task, load_task
 from emostress_ros.training.text.train import embedded
+from emostress_ros.training.weights import parameter_count
 
 if TYPE_CHECKING:
     from emostress_ros.training.text.finetune import TextNet
@@ -250,4 +251,4 @@ def _finetuned_dreaddit(bench: Bench, division: Division) -> Judged:
 def _trained(net: TextNet) -> int:
     """Numbers that the training moves: all but the embeddings and the two lowest layers."""
     net.encoder.freeze(2)
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+    return parameter_count(net, trained=True)
