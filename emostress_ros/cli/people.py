@@ -25,7 +25,10 @@ def run(args: argparse.Namespace) -> int:
         raise ParameterError(f"no store at {args.store}")
     store = PersonStore(args.store, read_key(args.key))
     for person in args.forget:
-        print(f"{person}: {'deleted' if store.forget(person) else 'was not known'}")
+        known = store.forget(person)
+        if not known:
+            store.people()  # with another key nobody is found: that must not read as "not kept"
+        print(f"{person}: {'deleted' if known else 'was not known'}")
     if not args.forget:
         for person, sections in store.people().items():
             print(f"{person}: {', '.join(sections)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import time
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def options_of(args: argparse.Namespace) -> GraphOptions:
 def run(args: argparse.Namespace) -> int:
     """Start the graph and watch it until it is interrupted."""
     console = Console(stderr=True)
+    # A service manager and a container end by SIGTERM, which alone would leave the nodes behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Graph(options_of(args)) as graph:
         console.print(f"started {', '.join(graph.pids)}; Ctrl-C ends them")
         try:

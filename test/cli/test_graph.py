@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,18 @@ def test_every_command_has_help(name, capsys):
         main([name, "--help"])
     assert ended.value.code == 0
     assert f"emostress {name}" in capsys.readouterr().out
+
+
+def test_a_graph_that_is_terminated_leaves_no_node_behind():
+    words = ["-m", "emostress_ros.cli.main", "up", "--modalities", "text", "--no-autostart"]
+    up = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
+    assert up.stderr is not None and "started" in up.stderr.readline()
+    children = Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
+    assert children
+    time.sleep(1.0)
+    up.terminate()
+    assert up.wait(PATIENCE_S) == 0
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from emostress_ros.cli.main import main
 from emostress_ros.errors import StoreError
 from emostress_ros.person.store import KEY_VARIABLE, PersonStore, StoreConfig, read_key
 
@@ -67,3 +68,20 @@ def test_a_wrong_key_is_refused_and_by_default_nothing_is_kept(tmp_path):
     with pytest.raises(StoreError, match="32 bytes"):
         PersonStore(tmp_path, b"short")
     assert StoreConfig().open_store() is None
+
+
+def test_a_wrong_key_does_not_pass_for_nobody_known(tmp_path, capsys):
+    keys = [tmp_path / name for name in ("right", "wrong")]
+    for path in keys:
+        path.write_bytes(new_key())
+        path.chmod(0o600)
+    folder = tmp_path / "people"
+    PersonStore(folder, read_key(keys[0])).save("anna", "rest", {})
+    command = ["people", str(folder), "--forget", "anna", "--key"]
+    assert main([*command, str(keys[1])]) != 0
+    assert "another key" in capsys.readouterr().err
+    assert list(folder.iterdir())
+    assert main([*command, str(keys[0])]) == 0
+    assert main([*command, str(keys[0])]) == 0
+    assert capsys.readouterr().out == "anna: deleted\nanna: was not known\n"
+    assert not list(folder.iterdir())
