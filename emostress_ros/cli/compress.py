@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from emostress_ros.evaluation.card_figures import DATA_FOLDERS, Claim, claims
 from emostress_ros.evaluation.compression import REFERENCE, Feed, Measured
 from emostress_ros.evaluation.compression_report import write_measurements
 from emostress_ros.inference.card import ModelCard
-from emostress_ros.inference.folds import HELD_OUT, load_held_out
+from emostress_ros.inference.folds import HELD_OUT
 from emostress_ros.metrics import Score
 
 VARIANTS = ("fp32", "fp16", "w8", "pruned", "int8", "int8_dynamic")
@@ -199,7 +199,7 @@ def _fold_scored(
     if not folders:
         raise ParameterError(f"--folds {folds}: no folder there has a {HELD_OUT}")
     scores: dict[str, dict[str, Score]] = {name: {} for name in measured}
-    for dataset, own in _by_set(folders).items():
+    for dataset, own in compression.by_set(folders).items():
         where = f"{dataset}{', ' if dataset else ''}{len(own)} folds by person"
         judged = compression.judge_folds(
             own, lambda card: make(card, feeds, out / card.folder.name)[0]
@@ -208,15 +208,6 @@ def _fold_scored(
             if name in scores:
                 scores[name][where] = score
     return {name: item.scored(scores[name]) for name, item in measured.items()}
-
-
-def _by_set(folders: Sequence[Path]) -> dict[str, list[Path]]:
-    """Group folds by the data set that their people's names begin with, as in `wesad/S2`."""
-    found: dict[str, list[Path]] = {}
-    for folder in folders:
-        dataset, mark, _ = load_held_out(folder).persons[0].partition("/")
-        found.setdefault(dataset if mark else "", []).append(folder)
-    return found
 
 
 def _held_out(card: ModelCard, sets: str | None) -> list[Claim]:

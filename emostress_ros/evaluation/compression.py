@@ -186,6 +186,15 @@ def judge_folds(
     }
 
 
+def by_set(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """Group folds by the data set that their people's names begin with, as in `wesad/S2`."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        dataset, mark, _ = load_held_out(folder).persons[0].partition("/")
+        found.setdefault(dataset if mark else "", []).append(folder)
+    return found
+
+
 def load(cards: Mapping[str, ModelCard]) -> tuple[dict[str, Session], dict[str, str]]:
     """Open every variant with one thread; return the sessions and what is wrong with the others."""
     sessions, problems = {}, {}

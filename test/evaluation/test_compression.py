@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from emostress_ros.evaluation import compression, compression_report
 from emostress_ros.evaluation.compression import Measured
 from emostress_ros.inference import ModelCard, Session
 from emostress_ros.inference.folds import load_held_out, save_held_out
+from emostress_ros.metrics import score_predictions
 from emostress_ros.resources import share_directory
 
 WORDS = "love hate fear joy table chair sad happy angry wow disgusting meeting".split()
@@ -123,3 +125,28 @@ def test_the_folds_answer_for_a_model_that_learned_from_everybody(tmp_path: Path
     assert score.accuracy == pytest.approx(4 / 6)
     with pytest.raises(ModelNotFoundError, match=r"held_out\.npz"):
         load_held_out(source.folder)
+
+
+def test_folds_of_two_sets_are_told_apart(tmp_path: Path) -> None:
+    for person in ("wesad/S2", "wesad/S3", "stress_predict/S2"):
+        folder = tmp_path / person.replace("/", "_")
+        folder.mkdir()
+        save_held_out(folder, [{"x": np.zeros(1)}], [0], [person])
+    (tmp_path / "fold0").mkdir()
+    save_held_out(tmp_path / "fold0", [{"x": np.zeros(1)}], [0], ["ravdess-01"])
+    found = compression.by_set(sorted(tmp_path.iterdir()))
+    assert {name: len(folders) for name, folders in found.items()} == {
+        "": 1, "stress_predict": 1, "wesad": 2,
+    }  # fmt: skip
+
+
+def test_a_table_has_the_figures_that_are_known_of_each_set(tmp_path: Path) -> None:
+    truth, sure = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    score = score_predictions(("calm", "stressed"), truth, sure)
+    plain = Measured("fp32", 1, 1, agreement=1.0, deviation=0.0, fastest_ms=1.0, median_ms=1.0)
+    variants = [plain.scored({"dev": score}), replace(plain, name="fp16")]
+    facts = {"command": "c", "processor": "p", "items": 3, "shipped": "fp32"}
+    compression_report.write_measurements("m", variants, facts, tmp_path / "compression")
+    text = (tmp_path / "compression.md").read_text()
+    assert "Accuracy, UAR, macro-F1, weighted F1: dev" in text
+    assert "0.6667, 0.7500, 0.6667, 0.6667" in text and "| – |" in text
