@@ -27,13 +27,18 @@ def lessons_of(entries: Sequence[Entry], *, quick: bool) -> tuple[str, ...]:
         "what is judged; probabilities are as the networks give them, so the ECE is that before "
         "any calibration. The logistic regression chooses its penalty by folds inside the training "
         "part.",
+        "The reported accuracies are of their authors' own random splits, RAVDESS with all 24 "
+        "actors; here it is 20 of them, and every clip is judged once.",
         _lengths(),
-        f"`{SHIPPED}` learns from every fourth clip of TESS, so that it and its head alone are "
-        "judged on every fourth; all others learn from all clips and are judged on all.",
         "Training times were taken beside other work on the same machine: read their order of "
         "magnitude, not more.",
         "An interval over TESS's two speakers says little about other women, nothing about men.",
     ]
+    if {SHIPPED, FROZEN} & {entry.model for entry in entries}:
+        told.append(
+            f"`{SHIPPED}` learns from every fourth clip of TESS, so that it and its head alone are "
+            "judged on every fourth; all others learn from all clips and are judged on all."
+        )
     if quick:
         told.append(
             "A quick study: fewer clips, folds and epochs, and without the shipped network, which "
@@ -46,9 +51,10 @@ def _lengths() -> str:
     epochs = ", ".join(f"`{name}` {chosen.epochs}" for name, chosen in ARCHITECTURES.items()
                        if chosen.epochs > 1)  # fmt: skip
     return (
-        f"Passes over RAVDESS in a full study: {epochs}; over TESS about a seventh of them. They "
-        "are what one core does in an hour, not where every network ends: the curves of the "
-        "recurrent and the 2D ones still rise."
+        f"Passes over RAVDESS in a full study: {epochs}; over TESS a seventh of them, at least "
+        "three. That is what an hour of one shared core allows, not where every network ends: when "
+        "the lengths were chosen, on 192 clips of the training part of the first random fold, an "
+        "LSTM of 128 units came to an accuracy of 62 after 30 passes, 71 after 60 and 75 after 150."
     )
 
 

@@ -220,8 +220,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "lstm": Architecture(_of(lambda: Recurrent(nn.LSTM)), 18),
     "gru": Architecture(_of(lambda: Recurrent(nn.GRU)), 18),
     "cnn1d": Architecture(lambda classes: FrameNet(Conv1d(), classes), 80, mixup=0.2),
-    "cnn2d": Architecture(_of(Conv2d), 6),
-    "cnn_bilstm_attention": Architecture(_of(ConvBiLstmAttention), 6),
+    "cnn2d": Architecture(_of(Conv2d), 10),
+    "cnn_bilstm_attention": Architecture(_of(ConvBiLstmAttention), 12),
 }
 """Networks over frames by name; :data:`SHIPPED` is trained by a trainer of its own."""
 

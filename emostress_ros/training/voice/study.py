@@ -165,9 +165,10 @@ def _net_judge(task: Task, name: str, options: StudyOptions, plan: Plan) -> Call
             done = [_learn(task, bank, chosen, split, fitting, advance) for split in splits]
         seconds = time.perf_counter() - began
         size = parameter_count(chosen.build(len(task.data.labels)))
-        return entry(task, name, kind, [(split.test, rows) for split, (rows, _) in
-                     zip(splits, done, strict=True)], size, seconds,
-                     mean_curves([curve for _, curve in done]))  # fmt: skip
+        judged = [(split.test, rows) for split, (rows, _) in zip(splits, done, strict=True)]
+        # What is fitted at once has no course.
+        curves = mean_curves([curve for _, curve in done]) if chosen.epochs > 1 else {}
+        return entry(task, name, kind, judged, size, seconds, curves)
 
     return judge
 
