@@ -129,3 +129,15 @@ def test_a_bank_is_kept_and_its_first_variant_is_plain(tmp_path: Path) -> None:
     assert not np.array_equal(made.frames[0], made.frames[1])
     for clip in range(3):
         assert not made.frames[0, clip, made.lengths[0, clip] :].any()
+
+
+def test_functionals_are_those_of_numpy() -> None:
+    rows = np.random.default_rng(0).normal(size=(1, 20, WIDTH)).astype(np.float32)
+    padded = np.concatenate((rows, np.full((1, 9, WIDTH), 7, np.float32)), axis=1)
+    body = Functionals()
+    found = body.measured(torch.from_numpy(padded), torch.tensor([20]))[0].numpy()
+    parts = found.reshape(-1, Functionals.columns)[:, :64]  # of the log-mel bands
+    told, step = rows[0, :, :64], np.diff(rows[0, :, :64], axis=0)
+    wanted = [told.mean(0), told.std(0), *np.quantile(told, LEVELS, axis=0),
+              np.abs(step).mean(0), step.std(0), np.abs(step).max(0)]  # fmt: skip
+    np.testing.assert_allclose(parts, np.stack(wanted), atol=1e-4)
