@@ -31,6 +31,7 @@ DOCS = report.DOCS
 def soak(minutes: float) -> dict:
     """Return what was sampled, and the verdict."""
     samples: list[dict[str, float]] = []
+    about = report.machine()
     with running(composed=True) as graph, People(16, cameras=2, rate_hz=60.0) as people:
         people.wait_for_state(90.0)
         process = psutil.Process(graph.pids["composed"])
@@ -51,7 +52,7 @@ def soak(minutes: float) -> dict:
             )
             if graph.poll():
                 raise RuntimeError("a node died and was started again: see the log above")
-    return verdict(samples)
+    return verdict(samples, about)
 
 
 def private_mb(process: psutil.Process) -> float:
@@ -64,7 +65,7 @@ def private_mb(process: psutil.Process) -> float:
     return float(memory.rss - memory.shared) / 1e6
 
 
-def verdict(samples: list[dict[str, float]]) -> dict:
+def verdict(samples: list[dict[str, float]], about: dict) -> dict:
     """Return the samples with the growth of memory after the warm-up, MB an hour."""
     settled = samples[int(_WARM_SHARE * len(samples)) :]
     hours = np.array([item["s"] for item in settled]) / 3600.0
@@ -74,7 +75,7 @@ def verdict(samples: list[dict[str, float]]) -> dict:
     gained = growth * float(hours[-1] - hours[0])
     flat = growth <= _MOST_GROWTH_MB_H or gained <= 0.01 * float(memory.mean())
     return {
-        "machine": report.machine(),
+        "machine": about,
         "minutes": round(samples[-1]["s"] / 60.0, 1),
         "growth_mb_per_hour": round(growth, 1),
         "gained_mb": round(gained, 2),
