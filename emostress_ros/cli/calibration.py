@@ -58,7 +58,7 @@ def _wholes(only: str | None, *, quick: bool) -> Iterator[Claim]:
     for claim in figures.chosen(only):
         words = claim.command.split()
         key = (claim.model, tuple(words[2:4]), "published" in words)
-        if claim.part or claim.fuses or key in seen or (quick and claim.trains):
+        if claim.part or key in seen or (quick and claim.trains):
             continue
         seen.add(key)
         yield claim

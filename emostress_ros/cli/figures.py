@@ -3,7 +3,6 @@
 ``--data`` holds ``face/`` (FER2013), ``voice/ravdess``, ``voice/tess``, ``physiology/`` (with
 ``wesad``, ``stress_predict`` and ``segments.csv``) and ``text/`` (``goemotions``, ``meld``,
 ``dreaddit``), each in its official layout. The exit status is 1 if a figure does not hold.
-The figures of a fusion are not run: `emostress train fusion` trains it and prints them.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Outcome:
         claim: of the card.
         checks: value by value; empty where nothing came of the command.
         problem: why nothing came of it; empty when something did.
-        skipped: left out: a fusion's, or only quick ones were asked for.
+        skipped: left out, as only quick ones were asked for.
     """
 
     claim: Claim
@@ -171,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _outcome(claim: Claim, runner: Runner, *, quick: bool) -> Outcome:
-    if claim.fuses or (quick and claim.trains):
+    if quick and claim.trains:
         return Outcome(claim, skipped=True)
     try:
         return Outcome(claim, compare(claim, runner.score(claim).to_json_dict()))

@@ -71,14 +71,6 @@ class Claim:
         asked = any(word.startswith("--protocol") for word in words)
         return asked and not any(word in words for word in SCORING_PROTOCOLS)
 
-    @property
-    def fuses(self) -> bool:
-        """Whether the figure is a fusion's, which no ``score`` of one sense can give.
-
-        Its command pairs all senses of all sets, trains, and prints its figures itself.
-        """
-        return self.command.startswith("emostress train fusion")
-
 
 @dataclass(frozen=True)
 class Check:

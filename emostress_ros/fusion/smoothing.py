@@ -15,6 +15,7 @@ from emostress_ros.fusion.verdict import FusionStrategy, stress_confidence
 
 _MARGIN = 0.1
 _UNKNOWN_MARGIN = 0.05
+_UNSURE_LOOKS = 2.0
 Value = TypeVar("Value")
 
 
@@ -69,8 +70,9 @@ class Settled(Generic[Value]):
 class Smoother:
     """Smooths one person's affect, in the sensors' time.
 
-    The emotion is the one that is believed of all evidence so far (see :mod:`.belief`), and gives
-    way to one that is clearly likelier; a stress level changes with hysteresis, and to what lasts.
+    The emotion is the one that is believed of all evidence so far (see :mod:`.belief`), gives way
+    to one that is clearly likelier, and is unknown where nothing is sure; a stress level changes
+    with hysteresis, and to what lasts.
     Probabilities and the numbers are smoothed to first order: they stay what the fusion calibrated.
     What nothing speaks of any more is unknown at once.  A clock that goes back begins anew.
 
@@ -89,7 +91,7 @@ class Smoother:
         terms = self._terms
         self._emotion = Belief(terms.emotion_lasts_s, terms.emotion_look_s)
         self._stress = Belief(terms.stress_lasts_s, terms.stress_look_s)
-        self._named = UNKNOWN
+        self._named, self._sure_ns = UNKNOWN, 0
         self._level = Settled(StressLevel.UNKNOWN, terms.stress_hold_s)
 
     def smooth(self, affect: Affect, moment_ns: int) -> Affect:
@@ -112,7 +114,7 @@ class Smoother:
         if len(before.probabilities) == len(said):
             earlier = before.probabilities.tolist()
             each = [rest * p + gain * q for p, q in zip(earlier, said, strict=True)]
-        self._named = self._name(self._believed(said, elapsed_s))
+        self._named = self._name(self._believed(said, elapsed_s), each)
         calm = 1.0 - math.exp(-elapsed_s / self._terms.stress_look_s)
         stress = _mix(before.stress, now.stress, calm)
         return Affect(
@@ -145,19 +147,26 @@ class Smoother:
         found = self._fusion.level(believed, self._level.value)
         return self._level.settle(found, self._moment_ns)
 
-    def _name(self, believed: Sequence[float]) -> str:
-        # A label gives way only to one that is clearly likelier, and to *unknown* only when it is
-        # clearly unsure, lest two near-equals flicker.
-        name, before = self._fusion.name(believed), self._named
-        if name == before or not believed:
-            return name
-        least = self._fusion.unknown_below
-        if before == UNKNOWN:
-            return name if max(believed) >= least + _UNKNOWN_MARGIN else before
-        held = believed[EMOTIONS.index(before)]
-        if name == UNKNOWN:
-            return before if held >= least - _UNKNOWN_MARGIN else name
-        return before if believed[EMOTIONS.index(name)] - held < _MARGIN else name
+    def _name(self, believed: Sequence[float], said: Sequence[float]) -> str:
+        if not said or self._unsure(max(said)):
+            return UNKNOWN
+        best = max(range(len(believed)), key=believed.__getitem__)
+        if self._named == UNKNOWN:
+            return EMOTIONS[best]
+        # A label gives way only to one that is clearly likelier, lest two near-equals flicker.
+        held = EMOTIONS.index(self._named)
+        return EMOTIONS[best if believed[best] - believed[held] >= _MARGIN else held]
+
+    def _unsure(self, confidence: float) -> bool:
+        # A matter of the calibrated confidence: a belief in what is said again and again, without
+        # being sure, grows all the same.  On the way from one emotion to another it passes.
+        margin = 0.0 if self._before is None else _UNKNOWN_MARGIN
+        unknown = self._named == UNKNOWN
+        if confidence >= self._fusion.unknown_below + (margin if unknown else -margin):
+            self._sure_ns = self._moment_ns
+            return False
+        lasting_s = (self._moment_ns - self._sure_ns) / 1e9
+        return unknown or lasting_s >= _UNSURE_LOOKS * self._terms.emotion_look_s
 
 
 def _confidence(emotion: str, probabilities: Sequence[float]) -> float:

@@ -20,7 +20,14 @@ from emostress_ros.affect import (
 )
 from emostress_ros.errors import CardError
 from emostress_ros.fusion import STRATEGIES, FusionConfig, FusionPipeline, load_fusion
-from emostress_ros.fusion.evidence import COLUMNS, IDENTITY, PRESENT
+from emostress_ros.fusion.evidence import (
+    COLUMNS,
+    IDENTITY,
+    PRESENT,
+    SPEAKS_OF_EMOTION,
+    SPEAKS_OF_STRESS,
+    STRESS_LOGIT,
+)
 from emostress_ros.fusion.learned import LearnedFusion
 from emostress_ros.fusion.verdict import Situation
 from emostress_ros.inference import ModelCard
@@ -78,7 +85,10 @@ def situation(*embeddings: Embedding, ages: dict[str, float] | None = None) -> S
 
 
 def arrays(fusion: LearnedFusion, people: int, tokens: int, seed: int):
-    """Return inputs as rough as can be: any vectors, any opinions, any modalities."""
+    """Return inputs as rough as can be: any vectors, any opinions, any modalities.
+
+    What does not speak of a question has no opinion on it, as ``evidence.rows`` makes it.
+    """
     rng = np.random.default_rng(seed)
     embeddings = rng.normal(0.0, 3.0, (people, fusion.layout.width)).astype(np.float32)
     evidence = np.zeros((people, tokens, fusion.layout.columns), np.float32)
@@ -88,6 +98,8 @@ def arrays(fusion: LearnedFusion, people: int, tokens: int, seed: int):
         evidence[..., COLUMNS.index(name)] = rng.random((people, tokens))
     for name in ("speaks_of_emotion", "speaks_of_stress", "has_embedding"):
         evidence[..., COLUMNS.index(name)] = rng.integers(0, 2, (people, tokens))
+    evidence[..., :7] *= evidence[..., SPEAKS_OF_EMOTION, None]
+    evidence[..., STRESS_LOGIT] *= evidence[..., SPEAKS_OF_STRESS]
     evidence[..., PRESENT] = 1.0
     for person in range(people):
         order = rng.permutation(len(fusion.layout.known))[:tokens]

@@ -119,7 +119,7 @@ _MOST = 3.0
 _BOUND = 2.0
 """Greatest correction of a log-odds."""
 _TRUST_AT_FIRST = 0.9
-_THERE = 50.0  # a score that no product of query and key makes up for
+_THERE = 1e3  # a score that no product of query and key makes up for
 # A head gives a gate, the trust and its corrections; that of stress follows that of emotion.
 _STRESS = 2 + len(EMOTIONS)
 _SPREAD = [

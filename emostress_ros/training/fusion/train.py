@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
 from emostress_ros.fusion.evidence import Layout
 from emostress_ros.training.common import CsvLog
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         results["stage3"] = end_to_end(options, joined)
     models = {name: _train(name, joined, layout, fitting, results, options) for name in NETS}
+    _state_late(results, options.out / "fusion_late" / "model.yaml")
     results["speakers"] = stress_speakers(models[SHIPPED], joined, layout)
     print(write(results, options, describe(made), options.study))
     return 0
@@ -101,6 +103,20 @@ def in_time(
     }  # fmt: skip
     write_card(folder, SHIPPED, joined, layout, [], nothing)
     return study(str(folder), fold_tables(joined, FOLDS - 1, options.seed)[1], options.seed)
+
+
+def _state_late(results: Mapping[str, Any], card: Path) -> None:
+    """Put what was found onto the card of the late fusion, of which nothing is learned."""
+    if not card.is_file():
+        return
+    raw = yaml.safe_load(card.read_text(encoding="utf-8"))
+    raw |= {
+        "reliability": reliability(results, LATE),
+        "threshold_unknown": round(results["subsets"][LATE]["threshold"], 3),
+        "figures": card_figures(results, LATE, raw["name"]),
+    }
+    text = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=98)
+    card.write_text(text, encoding="utf-8")
 
 
 def _any_subset(found: Validation, strategy: str) -> dict[str, Any]:
