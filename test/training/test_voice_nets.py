@@ -21,6 +21,7 @@ from emostress_ros.training.voice.frames import (  # noqa: E402
     frame_bank,
     frames_of,
 )
+from emostress_ros.training.voice.functionals import LEVELS, Functionals  # noqa: E402
 from emostress_ros.training.voice.nets import (  # noqa: E402
     ARCHITECTURES,
     architecture,
