@@ -52,8 +52,8 @@ def _lengths() -> str:
                        if chosen.epochs > 1)  # fmt: skip
     return (
         f"Passes over RAVDESS in a full study: {epochs}; over TESS a seventh of them, at least "
-        "three. That is what an hour of one shared core allows, not where every network ends: when "
-        "the lengths were chosen, on 192 clips of the training part of the first random fold, an "
+        "three. That is what an hour of one shared core allows, not where every network ends: "
+        "on 192 clips kept back from the training part of the first random fold, an "
         "LSTM of 128 units came to an accuracy of 62 after 30 passes, 71 after 60 and 75 after 150."
     )
 
