@@ -25,9 +25,9 @@ from emostress_ros.training.voice.functionals import LEVELS, Functionals  # noqa
 from emostress_ros.training.voice.nets import (  # noqa: E402
     ARCHITECTURES,
     architecture,
-    parameter_count,
 )
 from emostress_ros.training.voice.nets_fit import NetOptions, fit_net, predict_net  # noqa: E402
+from emostress_ros.training.weights import parameter_count  # noqa: E402
 
 torch.set_num_threads(1)
 

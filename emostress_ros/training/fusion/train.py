@@ -31,6 +31,7 @@ from emostress_ros.training.fusion.report import card_figures, reliability, stre
 from emostress_ros.training.fusion.stream import study
 from emostress_ros.training.fusion.tables import Table
 from emostress_ros.training.fusion.validate import LATE, Validation, cross_validate, threshold
+from emostress_ros.training.weights import parameter_count
 
 logger = logging.getLogger("emostress.train.fusion")
 SHIPPED = "attention"
@@ -165,7 +166,7 @@ def _train(
                      "everybody",
             "loss": f"cross entropy + {fitting.consistency:g} x consistency + "
                     f"{fitting.regularisation:g} x regularisation; see training.csv",
-            "parameters": sum(p.numel() for p in net.parameters()),
+            "parameters": parameter_count(net),
             "onnx_parity": float(f"{parity:.1e}"),
         },
         "threshold_unknown": round(results["subsets"][name]["threshold"], 3),

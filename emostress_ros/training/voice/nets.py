@@ -237,8 +237,3 @@ def architecture(name: str) -> Architecture:
             f"architecture must be one of {', '.join((*ARCHITECTURES, SHIPPED))}; got '{name}'"
         )
     return ARCHITECTURES[name]
-
-
-def parameter_count(net: nn.Module) -> int:
-    """Return how many numbers a network learns."""
-    return sum(parameter.numel() for parameter in net.parameters())

@@ -34,10 +34,10 @@ from emostress_ros.training.voice.nets import (
     SHIPPED,
     Architecture,
     architecture,
-    parameter_count,
 )
 from emostress_ros.training.voice.nets_fit import NetOptions, fit_net, predict_net
 from emostress_ros.training.voice.runs import TESS_STRIDE
+from emostress_ros.training.weights import parameter_count
 
 MODELS = (*ARCHITECTURES, FROZEN, SHIPPED)
 FOLDS = 5

@@ -18,7 +18,7 @@ from emostress_ros.training.study import Entry, StudyOptions, mean_curves
 from emostress_ros.training.voice.data import Float32Array
 from emostress_ros.training.voice.fit import FitOptions, Lessons, fit, predict
 from emostress_ros.training.voice.net import VoiceNet
-from emostress_ros.training.voice.nets import FROZEN, SHIPPED, parameter_count
+from emostress_ros.training.voice.nets import FROZEN, SHIPPED
 from emostress_ros.training.voice.runs import (
     FOLD_RUNS,
     RANDOM_RUNS,
@@ -28,6 +28,7 @@ from emostress_ros.training.voice.runs import (
     held_run,
     load_corpus,
 )
+from emostress_ros.training.weights import parameter_count
 
 if TYPE_CHECKING:
     from emostress_ros.training.voice.study import Task
