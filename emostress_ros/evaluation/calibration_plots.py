@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def _reliability(axes: Axes, item: Honesty) -> None:
         _line(axes, item.raw_bins, _ORANGE, f"uncalibrated, ECE {item.ece[RAW]:.3f}", "--")
     _line(axes, bins, _BLUE, f"as shipped, ECE {item.ece[SHIPPED]:.3f}", "-")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share that is right")
-    axes.set_title(f"{item.dataset} ({item.n} items)", fontsize=9)
+    axes.set_title(textwrap.fill(f"{item.dataset} ({item.n} items)", 62), fontsize=9)
     _tidy(axes)
 
 
