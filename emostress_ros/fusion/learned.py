@@ -48,6 +48,7 @@ class LearnedFusion(FusionStrategy):
         card: names the strategy and the modalities under ``extra``.
         min_quality: evidence under it is not used.
         unknown_below: confidence under which the emotion is *unknown*; by default the card's.
+        providers: of ONNX Runtime, in order of preference.
 
     One thread at a time: the model's inputs and outputs are arrays that stay.
 
@@ -60,14 +61,19 @@ class LearnedFusion(FusionStrategy):
     """
 
     def __init__(
-        self, card: ModelCard, min_quality: float = 0.1, unknown_below: float = FROM_CARD
+        self,
+        card: ModelCard,
+        min_quality: float = 0.1,
+        unknown_below: float = FROM_CARD,
+        providers: Sequence[str] = ("cpu",),
     ) -> None:
         terms = card.extra.get("terms")
         if not isinstance(terms, dict):
             raise CardError(f"{card.identifier}: extra.terms must be a mapping; got {terms!r}")
         super().__init__(card, terms, min_quality, unknown_below)
         self.layout = Layout.from_card(card.extra, card.identifier)
-        self.session = Session(card)
+        self.session = Session(card, providers)
+        self.sessions = (self.session,)
         lacking = [name for name in OUTPUTS if name not in self.session.output_names]
         if tuple(self.session.input_names) != INPUTS or lacking:
             raise ModelCorruptError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from emostress_ros.errors import ParameterError
 from emostress_ros.fusion.smoothing import SmoothingTerms
 from emostress_ros.fusion.verdict import FROM_CARD
+from emostress_ros.inference.session import PROVIDERS
 from emostress_ros.parameters import parameter
 from emostress_ros.sync import SyncConfig
 
@@ -16,6 +17,11 @@ class FusionConfig(SyncConfig):
     """What is fused, for whom, and when the answer is *unknown*."""
 
     model: str = parameter("fusion_attention", "Name or folder of the fusion model.")
+    providers: tuple[str, ...] = parameter(
+        ("cpu",),
+        "ONNX Runtime providers in order of preference; so small a model is quickest on the CPU.",
+        choices=tuple(PROVIDERS),
+    )
     modalities: tuple[str, ...] = parameter(
         ("face", "voice", "physiology", "text"), "Modalities that a state reports on."
     )

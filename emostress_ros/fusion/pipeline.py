@@ -42,7 +42,11 @@ class FusionPipeline:
         self.config = config
         self.consent = consent or ConsentRegistry(config.consent)
         self.fusion = load_fusion(
-            config.model, CardReliability(), config.min_quality, config.unknown_below
+            config.model,
+            CardReliability(),
+            config.min_quality,
+            config.unknown_below,
+            config.providers,
         )
         self.directory = PersonDirectory(
             config.people(), config.default_person, round(1e9 * config.presence_s)

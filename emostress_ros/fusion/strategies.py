@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emostress_ros.errors import CardError
 from emostress_ros.fusion.late import LateFusion
 from emostress_ros.fusion.learned import LearnedFusion
@@ -22,6 +24,7 @@ def load_fusion(
     reliability: Reliability,
     min_quality: float = 0.1,
     unknown_below: float = FROM_CARD,
+    providers: Sequence[str] = ("cpu",),
 ) -> FusionStrategy:
     """Load a fusion model, whatever its strategy.
 
@@ -30,6 +33,7 @@ def load_fusion(
         reliability: ``(model identifier, task) -> skill in [0, 1]`` from the encoders' cards.
         min_quality: evidence under it is not used.
         unknown_below: confidence under which the emotion is *unknown*; by default the card's.
+        providers: of ONNX Runtime, in order of preference.
 
     Raises:
         ModelError: the model is missing or damaged, or its card names no strategy that there is.
@@ -43,4 +47,4 @@ def load_fusion(
         )
     if strategy == "late":
         return LateFusion(card, reliability, min_quality, unknown_below)
-    return LearnedFusion(card, min_quality, unknown_below)
+    return LearnedFusion(card, min_quality, unknown_below, providers)

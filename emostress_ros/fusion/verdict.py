@@ -24,6 +24,7 @@ from emostress_ros.affect import (
 from emostress_ros.errors import CardError
 from emostress_ros.fusion.evidence import ModalityTerms
 from emostress_ros.inference.card import ModelCard
+from emostress_ros.inference.session import Session
 
 Reliability = Callable[[str, str], float | None]
 """``(model identifier, task)`` to the skill on the encoder's card, [0, 1]."""
@@ -81,6 +82,7 @@ class FusionStrategy(ABC):
 
     Attributes:
         identifier: ``name@version`` of the model.
+        sessions: the ONNX models in use, for diagnostics; none where the fusion needs none.
         unknown_below: the confidence that counts, [0, 1].
     """
 
@@ -91,6 +93,7 @@ class FusionStrategy(ABC):
         if missing:
             raise CardError(f"{card.identifier}: the terms lack {', '.join(missing)}")
         self.identifier = card.identifier
+        self.sessions: tuple[Session, ...] = ()
         self.terms = {name: ModalityTerms(**values) for name, values in terms["modalities"].items()}
         self.default_terms = ModalityTerms(**terms["default"])
         self._levels = (float(terms["stress_moderate"]), float(terms["stress_high"]))

@@ -44,6 +44,8 @@ class FusionNode(ManagedNode):
         # Consent outlives a reconfiguration: what a person declined stays declined.
         self.consent = getattr(self, "consent", None) or ConsentRegistry(config.consent)
         self.pipeline = FusionPipeline(config, self.consent)
+        assert self.monitor is not None
+        self.monitor.tell_providers(self.pipeline.fusion.sessions)
         self.memory = PeopleMemory(config.open_store(), self.pipeline)
         self.memory.recall()
         self._humans = HumanIds(self, self._on_human)

@@ -38,13 +38,7 @@ class ModalityNode(ManagedNode):
         sessions = getattr(self.pipeline, "sessions", ())
         for item in sessions:
             item.warm_up()  # the first frame must not wait for what a runtime makes lazily
-        self.monitor.facts |= {f"{item.name} provider": item.provider for item in sessions}
-        self.monitor.facts |= {f"{item.name} variant": item.variant for item in sessions}
-        self.monitor.warnings |= {
-            f"{item.name} fallback": f"{item.name}: {item.fallback}"
-            for item in sessions
-            if item.fallback
-        }
+        self.monitor.tell_providers(sessions)
         self._stand_in = next((item.provider for item in sessions if item.fallback), "")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.time import Time
+
+from emostress_ros.inference.session import Session
 
 _LATENCIES_KEPT = 512
 
@@ -56,6 +59,14 @@ class Monitor:
         self._started_ns = self._reported_ns = _now_ns(node)  # 0 until a simulated clock ticks
         self.facts: dict[str, str] = {}
         self.warnings: dict[str, str] = {}
+
+    def tell_providers(self, sessions: Iterable[Session]) -> None:
+        """Report what each model runs on and as, and warn where it is not what was wanted."""
+        for item in sessions:
+            self.facts[f"{item.name} provider"] = item.provider
+            self.facts[f"{item.name} variant"] = item.variant
+            if item.fallback:
+                self.warnings[f"{item.name} fallback"] = f"{item.name}: {item.fallback}"
 
     def watch(self, topic: str, group: str = "") -> Input:
         """Begin to count an input."""

@@ -237,3 +237,18 @@ def test_a_store_with_another_key_leaves_the_node_unconfigured(bench, tmp_path):
     bench.start(FusionNode, "fusion_node", **parameters)
     state = bench.call(GetState, "fusion_node/get_state", GetState.Request()).current_state
     assert state.label == "unconfigured"
+
+
+def test_a_provider_that_cannot_run_the_fusion_is_told_in_the_diagnostics(bench):
+    bench.start(
+        FusionNode, "fusion_node", providers=["tensorrt_rtx", "cpu"], diagnostics_period_s=0.1
+    )
+    reports = bench.listen(DiagnosticArray, "/diagnostics")
+    bench.wait(
+        lambda: any(
+            "fusion_attention" in s.message and "tensorrt_rtx" in s.message
+            for r in reports
+            for s in r.status
+        ),
+        "the fallback in /diagnostics",
+    )
