@@ -51,7 +51,7 @@ def test_every_text_is_judged_once_by_what_never_met_its_writer(name: str, data:
     for protocol, division in task.divisions.items():
         judged = np.concatenate([split.test for split in division.folds])
         assert len(judged) == len(set(judged.tolist()))
-        if protocol not in ("official", "three_folds"):
+        if protocol != "official":
             assert len(judged) == len(task.texts)
         if division.apart:
             assert all(split.person_disjoint for split in division.folds)
@@ -125,7 +125,7 @@ def test_the_fine_tuned_encoder_never_learns_a_comment_that_it_is_judged_on(
 
 
 def test_wrong_names_say_what_is_allowed(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="'folds', 'three_folds', 'random'"):
+    with pytest.raises(ParameterError, match="'folds', 'random'"):
         text_protocol.score("dreaddit", data / "dreaddit", protocol="loso", work=tmp_path)
     with pytest.raises(ParameterError, match="tfidf, minilm_linear"):
         text_protocol.score("meld", data / "meld", protocol="folds", model="gpt", work=tmp_path)

@@ -143,9 +143,6 @@ def _dreaddit(texts: LabelledTexts, seed: int) -> dict[str, Division]:
     unknown = "authors are not told: somebody with two posts may be on both sides"
     divisions = {
         "folds": Division(f"by post ({DREADDIT_FOLDS} folds)", True, by_post, unknown),
-        "three_folds": Division(
-            f"by post, 3 of {DREADDIT_FOLDS} folds", True, by_post[:3], unknown
-        ),
         "random": Division(f"random ({DREADDIT_FOLDS} folds)", False, tuple(drawn)),
     }  # fmt: skip
     if len(set(texts.sources)) >= DREADDIT_FOLDS:
