@@ -19,7 +19,7 @@ FINETUNED: dict[str, tuple[str, ...]] = {
     "dreaddit": ("folds",),
     "meld": ("folds", "random", "official"),
 }
-"""Set to the divisions in which the encoder is fine-tuned: 45 minutes of one idle core together.
+"""Set to the divisions in which the encoder is fine-tuned: 50 minutes of one idle core together.
 
 ``emostress score text SET DIR --protocol NAME`` does it under any of the others."""
 _SPLITS = (
