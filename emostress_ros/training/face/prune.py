@@ -104,7 +104,9 @@ def fine_tune(
 
 def main(argv: list[str] | None = None) -> int:
     """Prune, train further, export; the words that are not named here are the trainer's."""
-    made = argparse.ArgumentParser("face_prune", description=__doc__)
+    made = argparse.ArgumentParser(
+        "python -m emostress_ros.training.face.prune", description=__doc__
+    )
     made.add_argument("--checkpoint", type=Path, required=True)
     made.add_argument("--keep", type=float, default=0.75)
     own, rest = made.parse_known_args(argv)

@@ -94,7 +94,7 @@ def in_time(
     layout: Layout,
     options: argparse.Namespace,
 ) -> list[dict[str, Any]]:
-    """Return how the states of the last fold's people behave in time; see ``fusion_stream``."""
+    """Return how the states of the last fold's people behave in time; see :mod:`.stream`."""
     folder = options.cache / "fold" / f"fusion_{SHIPPED}"
     pairs = Pairs(joined, layout)
     export(DeployedFusion(net), folder / "model.onnx", pairs, pairs.draw(8, seeded(options)))

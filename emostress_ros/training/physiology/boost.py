@@ -39,7 +39,7 @@ class BlendSettings:
 
     Attributes:
         ridge: of the logistic model.
-        groups: shape (inputs,), the sensor of each input; see `physiology_export.sensor_groups`.
+        groups: shape (inputs,), the sensor of each input; see :func:`.export.sensor_groups`.
         past: shape (inputs,), whether an input is read against the person's past.
         rounds: trees of one boosting.
         leaves: of one tree.

@@ -1,6 +1,6 @@
 """Networks over raw windows of a wearable: an LSTM, and convolutions before an LSTM.
 
-Both take scaled frames (N, T, 42) of `physiology_raw` and answer with one logit. The LSTM is the
+Both take scaled frames (N, T, 42) of :mod:`.raw` and answer with one logit. The LSTM is the
 one of the literature (Hochreiter and Schmidhuber 1997) over frames as they are; the second has a
 convolutional branch for each sensor at the sensor's own rate, in the manner of DeepConvLSTM
 (Ordóñez and Roggen, "Deep convolutional and LSTM recurrent neural networks for multimodal

@@ -1,6 +1,6 @@
 """`emostress score physiology DATASET DIR --protocol NAME`: the figures of the cards, made again.
 
-`loso` leaves people out in turn (eleven folds, see `physiology_judge`), `cross` trains without any
+`loso` leaves people out in turn (eleven folds, see :mod:`.judge`), `cross` trains without any
 of the data set, `random` is the literature's split over windows. Both data sets have to be there:
 the recipe of a card learns from what its card names.
 """

@@ -1,7 +1,7 @@
 """Trains and judges text architectures fold by fold: for ``emostress score --protocol``, studies.
 
 The fine-tuned encoder on Dreaddit follows the shipped recipe: emotions are learnt first, once,
-from GoEmotions and MELD, which share nothing with it; see :mod:`.text_folds`.
+from GoEmotions and MELD, which share nothing with it; see :mod:`.folds`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def score(
     Args:
         dataset: ``goemotions``, ``dreaddit`` or ``meld``.
         path: its folder; beside that of Dreaddit those of the others, which its recipe needs.
-        protocol: a division of :mod:`.text_tasks`, such as ``folds`` or ``random``; or
+        protocol: a division of :mod:`.tasks`, such as ``folds`` or ``random``; or
             ``published``, which trains nothing and scores the output ``probabilities`` of a model
             folder, which the graph publishes.
         progress: without meaning; the log tells.

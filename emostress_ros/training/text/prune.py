@@ -95,7 +95,7 @@ def adjust_head(model: onnx.ModelProto, output: str, factor: float, shift: Array
     """Replace a head's logits by ``factor * logits + shift``, in its last weights.
 
     Args:
-        model: a graph written by :mod:`.text_export`.
+        model: a graph written by :mod:`.export`.
         output: the head's output, a softmax over its logits.
         factor: above 0.
         shift: (K,).

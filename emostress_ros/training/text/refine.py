@@ -1,6 +1,6 @@
 """A smaller and better balanced copy of a text model, without training it anew.
 
-Word pieces that hardly occur are dropped (:mod:`.text_prune`), MELD's head names its rare emotions
+Word pieces that hardly occur are dropped (:mod:`.prune`), MELD's head names its rare emotions
 more often (logit adjustment: Menon et al., ICLR 2021), thresholds are fitted again, and every
 figure of the card is taken from the new file:
 
@@ -76,8 +76,8 @@ def prune(
         model: name or path of the model folder.
         texts: training texts.
         out: folder to write.
-        minimum: see :func:`.text_prune.kept_pieces`.
-        head: see :func:`.text_prune.kept_pieces`.
+        minimum: see :func:`.prune.kept_pieces`.
+        head: see :func:`.prune.kept_pieces`.
 
     Returns:
         the number of word pieces kept.
