@@ -3,6 +3,9 @@
 ``--data`` holds ``face/`` (FER2013), ``voice/ravdess``, ``voice/tess``, ``physiology/`` (with
 ``wesad``, ``stress_predict`` and ``segments.csv``) and ``text/`` (``goemotions``, ``meld``,
 ``dreaddit``), each in its official layout. The exit status is 1 if a figure does not hold.
+
+In ``--work`` every score is kept as soon as it is there (:mod:`.kept_scores`), so that a run that
+was stopped goes on where it was; how many figures rest on such scores is told at the end.
 """
 
 from __future__ import annotations
@@ -11,58 +14,18 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rich.console import Console
-from rich.table import Table
 
+from emostress_ros.cli import figures_table
 from emostress_ros.cli import score as scoring
 from emostress_ros.cli.models import installed
 from emostress_ros.errors import EmostressError, ParameterError
-from emostress_ros.evaluation.card_figures import Check, Claim, claims, compare, score_words
+from emostress_ros.evaluation.card_figures import Claim, Outcome, claims, compare, score_words
+from emostress_ros.evaluation.kept_scores import Kept, KeptScores, key_of
 from emostress_ros.metrics import Score
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one figure.
-
-    Attributes:
-        claim: of the card.
-        checks: value by value; empty where nothing came of the command.
-        problem: why nothing came of it; empty when something did.
-        skipped: left out, as only quick ones were asked for.
-    """
-
-    claim: Claim
-    checks: list[Check] = field(default_factory=list)
-    problem: str = ""
-    skipped: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether every value was found again."""
-        return self.skipped or (not self.problem and all(check.holds for check in self.checks))
-
-    def to_json_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        values = {
-            check.name: {
-                "card": check.card,
-                "found": check.found if check.found == check.found else None,
-                "holds": check.holds,
-            }
-            for check in self.checks
-        }
-        claim = self.claim
-        return {
-            "model": claim.model, "dataset": claim.dataset, "split": claim.split,
-            "part": list(claim.part), "command": claim.command, "values": values,
-            "problem": self.problem, "skipped": self.skipped, "holds": self.holds,
-        }  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,12 +47,21 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run, print, and return 1 if a figure does not hold."""
     runner = Runner(args.data, args.work, quiet=args.json)
-    outcomes = [_outcome(claim, runner, quick=args.quick) for claim in chosen(args.only)]
+    scores = Scores(runner, KeptScores(args.work))
+    asked = chosen(args.only)
+    outcomes = []
+    for number, claim in enumerate(asked, start=1):
+        outcomes.append(_outcome(claim, scores, quick=args.quick))
+        if not args.json and (number == len(asked) or asked[number].command != claim.command):
+            wrong = sum(not outcome.holds for outcome in outcomes)
+            line = f"  {number} of {len(asked)} figures, {wrong} do not hold"
+            print(line, file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps([outcome.to_json_dict() for outcome in outcomes], indent=1))
     else:
-        Console().print(_table(outcomes))
-        Console().print(_verdict(outcomes), highlight=False, markup=False)
+        Console().print(figures_table.table(outcomes))
+        Console().print(figures_table.summary(outcomes))
+        Console().print(figures_table.verdict(outcomes), highlight=False, markup=False)
     return 0 if all(outcome.holds for outcome in outcomes) else 1
 
 
@@ -128,19 +100,28 @@ class Runner:
         Raises:
             EmostressError: the command cannot be run, now or the first time.
         """
-        words = tuple(score_words(claim, self._data))
-        args = _parser().parse_args(words)
-        if args.protocol == scoring.SHIPPED and not args.model:
-            args.model = str(claim.folder)
-            words = (*words, "--model", args.model)
+        words = self.words(claim)
         if words not in self._done:
-            self._done[words] = self._run(words, args)
+            self._done[words] = self._run(words)
         done = self._done[words]
         if isinstance(done, EmostressError):
             raise done
         return done
 
-    def _run(self, words: tuple[str, ...], args: argparse.Namespace) -> Score | EmostressError:
+    def words(self, claim: Claim) -> tuple[str, ...]:
+        """Return the arguments of ``emostress score`` that are run for a claim.
+
+        Raises:
+            EmostressError: its command is none.
+        """
+        words = tuple(score_words(claim, self._data))
+        args = _parser().parse_args(words)
+        if args.protocol == scoring.SHIPPED and not args.model:
+            return (*words, "--model", str(claim.folder))
+        return words
+
+    def _run(self, words: tuple[str, ...]) -> Score | EmostressError:
+        args = _parser().parse_args(words)
         args.json = self._quiet
         started = time.monotonic()
         self._say(f"emostress score {' '.join(words)}")
@@ -156,6 +137,39 @@ class Runner:
             print(text, file=sys.stderr, flush=True)
 
 
+class Scores:
+    """The scores of figures: kept ones where they are still right, run and kept where not.
+
+    Args:
+        runner: runs what is not kept.
+        kept: of earlier runs.
+    """
+
+    def __init__(self, runner: Runner, kept: KeptScores) -> None:
+        self._runner, self._kept = runner, kept
+        self._ran: set[str] = set()
+
+    def find(self, claim: Claim) -> tuple[Kept, bool]:
+        """Return the score of a claim's command, and whether an earlier run kept it.
+
+        Raises:
+            EmostressError: the command cannot be run.
+        """
+        words = self._runner.words(claim)
+        # A fusion reads every shipped model, the others their own alone.
+        read = [card.folder for card in installed()] if words[0] == "fusion" else []
+        key = key_of(words, {claim.folder, *read})
+        there = self._kept.find(key)
+        if there:
+            return there, key not in self._ran
+        started = time.monotonic()
+        score = self._runner.score(claim).to_json_dict()
+        found = Kept(score, time.monotonic() - started)
+        self._ran.add(key)
+        self._kept.keep(key, " ".join(words), found)
+        return found, False
+
+
 class _Parser(argparse.ArgumentParser):
     """Refuses a card's command with our own error rather than by leaving."""
 
@@ -169,47 +183,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _outcome(claim: Claim, runner: Runner, *, quick: bool) -> Outcome:
+def _outcome(claim: Claim, scores: Scores, *, quick: bool) -> Outcome:
     if quick and claim.trains:
         return Outcome(claim, skipped=True)
     try:
-        return Outcome(claim, compare(claim, runner.score(claim).to_json_dict()))
+        found, kept = scores.find(claim)
+        return Outcome(claim, compare(claim, found.score), seconds=found.seconds, kept=kept)
     except EmostressError as error:
         return Outcome(claim, problem=str(error))
-
-
-def _table(outcomes: Iterable[Outcome]) -> Table:
-    table = Table("model", "on", "figure", "card", "found", "difference", "holds")
-    for outcome in outcomes:
-        inside = f"\n{' '.join(outcome.claim.part)}" if outcome.claim.part else ""
-        where = f"{outcome.claim.dataset}\n{outcome.claim.split}{inside}"
-        names = (outcome.claim.model, where)
-        if not outcome.checks:
-            reason = "not run" if outcome.skipped else "see below"
-            table.add_row(*names, reason, "", "", "", _mark(outcome.holds))
-        else:
-            # One row a figure, one line a value: the split stands there but once.
-            table.add_row(*names, *("\n".join(cell) for cell in zip(*_cells(outcome), strict=True)))
-        table.add_section()
-    return table
-
-
-def _cells(outcome: Outcome) -> Iterable[tuple[str, ...]]:
-    for check in outcome.checks:
-        values = (f"{check.card:.4g}", f"{check.found:.4g}", f"{check.difference:+.4f}")
-        yield (check.name, *values, _mark(check.holds))
-
-
-def _mark(holds: bool) -> str:
-    return "yes" if holds else "[bold red]NO[/]"
-
-
-def _verdict(outcomes: Sequence[Outcome]) -> str:
-    problems = {outcome.problem: None for outcome in outcomes if outcome.problem}
-    count: Mapping[str, int] = {
-        "hold": sum(o.holds and not o.skipped for o in outcomes),
-        "do not hold": sum(not o.holds for o in outcomes),
-        "were not run": sum(o.skipped for o in outcomes),
-    }
-    summary = "figures: " + ", ".join(f"{number} {what}" for what, number in count.items())
-    return "\n".join([*problems, summary])

@@ -12,7 +12,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,50 @@ class Check:
     def holds(self) -> bool:
         """Whether the two agree; a NaN agrees with nothing."""
         return abs(self.difference) <= self.tolerance + SLACK
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one figure.
+
+    Attributes:
+        claim: of the card.
+        checks: value by value; empty where nothing came of the command.
+        problem: why nothing came of it; empty when something did.
+        skipped: left out, as only quick ones were asked for.
+        seconds: what the command took when it was run, which several figures may share.
+        kept: the score is one that an earlier run kept.
+    """
+
+    claim: Claim
+    checks: list[Check] = field(default_factory=list)
+    problem: str = ""
+    skipped: bool = False
+    seconds: float = 0.0
+    kept: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether every value was found again."""
+        return self.skipped or (not self.problem and all(check.holds for check in self.checks))
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        values = {
+            check.name: {
+                "card": check.card,
+                "found": check.found if check.found == check.found else None,
+                "holds": check.holds,
+            }
+            for check in self.checks
+        }
+        claim = self.claim
+        return {
+            "model": claim.model, "dataset": claim.dataset, "split": claim.split,
+            "part": list(claim.part), "command": claim.command, "values": values,
+            "problem": self.problem, "skipped": self.skipped, "holds": self.holds,
+            "seconds": round(self.seconds, 1), "kept": self.kept,
+        }  # fmt: skip
 
 
 def claims(card: ModelCard) -> list[Claim]:

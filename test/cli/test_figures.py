@@ -14,6 +14,7 @@ from emostress_ros.cli import figures
 from emostress_ros.cli.main import main
 from emostress_ros.errors import CardError, ParameterError
 from emostress_ros.evaluation.card_figures import Claim, compare, score_words
+from emostress_ros.evaluation.kept_scores import FILE, KeptScores
 from emostress_ros.resources import share_directory
 
 LINES = [
@@ -136,6 +137,72 @@ def test_the_table_says_which_figure_fails(
     printed = capsys.readouterr().out
     assert "NO" in printed
     assert "1 do not hold" in printed
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    data: Path,
+    claiming: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    work = ("--work", str(tmp_path / "work"))
+    claiming(metrics={"accuracy": 0.0})
+    _, first = found(data, capsys, *work)
+    assert (first["kept"], first["seconds"] > 0) == (False, True)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a kept score was run again")
+
+    value = first["values"]["accuracy"]["found"]
+    claiming(metrics={"accuracy": value})  # a figure that was mended needs no second run
+    with monkeypatch.context() as patch:
+        patch.setattr(figures.Runner, "score", refuse)
+        status, second = found(data, capsys, *work)
+        assert (status, second["kept"], second["seconds"]) == (0, True, first["seconds"])
+        assert second["values"]["accuracy"]["found"] == value
+        with pytest.raises(AssertionError):  # of another command nothing is kept
+            claiming(metrics={"accuracy": value}, command=f"{COMMAND} --baseline none")
+            found(data, capsys, *work)
+
+    claiming(metrics={"accuracy": value})
+    card = tmp_path / "models/tiny/model.yaml"
+    raw = yaml.safe_load(card.read_text())
+    card.write_text(yaml.safe_dump({**raw, "threshold_unknown": 0.01}))
+    assert not found(data, capsys, *work)[1]["kept"]  # another model
+
+
+def test_what_fails_is_run_again(
+    data: Path, claiming: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    work = ("--work", str(tmp_path / "work"))
+    rows = data / "text/goemotions/dev.tsv"
+    text = rows.read_text()
+    rows.unlink()
+    claiming(metrics={"accuracy": 1.0})
+    assert "dev.tsv" in found(data, capsys, *work)[1]["problem"]
+    rows.write_text(text)
+    assert found(data, capsys, *work)[1]["problem"] == ""
+
+
+def test_a_damaged_file_of_kept_scores_is_named(tmp_path: Path) -> None:
+    for text in ("{", "[]", '{"a": {"score": {}}}'):
+        (tmp_path / FILE).write_text(text)
+        with pytest.raises(ParameterError, match=FILE):
+            KeptScores(tmp_path)
+
+
+def test_the_summary_counts_by_model(
+    data: Path, claiming: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    claiming(
+        metrics={"accuracy": 1.0},
+        slices={"odd": {"n": 5}, "short": {"n": 5.0, "accuracy": -1.0}},
+    )
+    assert main(["figures", "--data", str(data), "--only", "tiny"]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    summary = text[text.index("figures of the cards") :]
+    assert " tiny │ 3 │ 1 │ 2 │ 0 │ 0 │" in summary.replace("│ tiny", " tiny")
 
 
 def test_an_unknown_model_is_refused() -> None:
