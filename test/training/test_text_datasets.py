@@ -42,6 +42,17 @@ def test_goemotions_reads_every_split_file_there_is(ekman: Path) -> None:
     assert load_goemotions(ekman, "test").texts == ("wow",)
 
 
+def test_one_split_file_is_read_alone(ekman: Path) -> None:
+    texts = load_goemotions(ekman / "test.tsv")
+    assert (texts.texts, texts.splits) == (("wow",), ("test",))
+    with pytest.raises(DatasetError, match=r"test\.tsv is not called dev\.tsv"):
+        load_goemotions(ekman / "test.tsv", "dev")
+    with pytest.raises(DatasetError, match=r"labels\.txt is not called train\.tsv, dev\.tsv"):
+        load_goemotions(ekman / "labels.txt")
+    with pytest.raises(DatasetError, match="there is no"):
+        load_meld(ekman / "nowhere")
+
+
 def test_goemotions_finds_the_ekman_folder_below(ekman: Path, tmp_path: Path) -> None:
     home = tmp_path / "goemotions"
     (home).mkdir()
@@ -81,7 +92,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         load_meld(tmp_path, "test")
     with pytest.raises(DatasetError, match="no split 'tset'"):
         load_meld(tmp_path, "tset")
-    with pytest.raises(DatasetError, match="not a folder"):
+    with pytest.raises(DatasetError, match="goemotions: there is no"):
         load_goemotions(tmp_path / "nowhere")
 
 

@@ -31,10 +31,19 @@ def test_only_subjects_that_are_there_are_read(tmp_path: Path) -> None:
     assert found.rest_start_s == 200
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_the_folder_of_the_set_itself_will_do(tmp_path: Path, inside: bool) -> None:
+    layout(tmp_path, "wesad,S1,base,0,0,9\n", "S1")
+    if inside:
+        (tmp_path / "segments.csv").rename(tmp_path / "wesad" / "segments.csv")
+    (found,) = wesad.subjects(tmp_path / "wesad")
+    assert found.path == tmp_path / "wesad" / "S1" / "S1_E4_Data.zip"
+
+
 @pytest.mark.parametrize(
     ("rows", "subjects", "says"),
     [
-        ("wesad,S1,base,0,0,9\n", (), "no such folder"),
+        ("wesad,S1,base,0,0,9\n", (), r"need .*/wesad/S\*/S\*_E4_Data\.zip"),
         ("wesad,S1,base,0,0,9\n", ("S9",), "none of the subjects"),
         ("other,S1,base,0,0,9\n", ("S1",), "no row"),
         ("wesad,S1,base,2,0,9\n", ("S1",), r"csv:2: need stress 0 or 1"),

@@ -31,7 +31,7 @@ def load_dreaddit(path: Path, split: str | None = None) -> LabelledTexts:
     Who wrote a post is not told; its source is the subreddit.
 
     Args:
-        path: the folder with the csv files.
+        path: the folder with the csv files, or one of them.
         split: ``train`` or ``test``; None reads every file that is there.
 
     Raises:

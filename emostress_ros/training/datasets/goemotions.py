@@ -49,7 +49,7 @@ def load_goemotions(path: Path, split: str | None = None, level: str = "ekman") 
 
     Args:
         path: the folder with the split files, or the folder that holds ``ekman/`` or
-            ``original/``.
+            ``original/``; or one of the files, its labels beside it.
         split: ``train``, ``dev`` or ``test``; None reads every split file that is there.
         level: ``ekman`` (7 labels; the 28 are grouped) or ``original`` (28 labels).
 
@@ -60,7 +60,8 @@ def load_goemotions(path: Path, split: str | None = None, level: str = "ekman") 
     folder = _folder(Path(path), level)
     rows: list[Row] = []
     skipped = {"malformed": 0}
-    for name, file in split_files(folder, SPLITS, split, "goemotions").items():
+    chosen = Path(path) if Path(path).is_file() else folder
+    for name, file in split_files(chosen, SPLITS, split, "goemotions").items():
         rows += _read(file, name, skipped)
     labels = _labels(folder, rows)
     if level == "original" and labels == EKMAN_LABELS:
@@ -72,8 +73,10 @@ def load_goemotions(path: Path, split: str | None = None, level: str = "ekman") 
 
 def _folder(path: Path, level: str) -> Path:
     """Choose the folder that holds the split files."""
+    if path.is_file():
+        return path.parent
     if not path.is_dir():
-        raise DatasetError(f"goemotions: {path} is not a folder")
+        raise DatasetError(f"goemotions: there is no {path}")
     if any((path / name).is_file() for name in SPLITS.values()):
         return path
     order = ("ekman", "original", "data") if level == "ekman" else ("original", "data")

@@ -151,7 +151,7 @@ def split_files(
     """Find the split files of a folder.
 
     Args:
-        folder: where they should lie.
+        folder: where they should lie; or one of the files, which is then read alone.
         names: split to file name.
         split: the only one wanted, or None for all that there are.
         dataset: name for messages.
@@ -159,16 +159,26 @@ def split_files(
     Raises:
         DatasetError: the folder, the file or every file is missing, or the split is unknown.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"{dataset}: {folder} is not a folder")
     if split is not None and split not in names:
         raise DatasetError(f"{dataset}: no split '{split}'; there are {', '.join(names)}")
+    if folder.is_file():
+        return {_split_of(folder, names, split, dataset): folder}
+    if not folder.is_dir():
+        raise DatasetError(f"{dataset}: there is no {folder}")
     wanted = [split] if split is not None else list(names)
     found = {name: folder / names[name] for name in wanted if (folder / names[name]).is_file()}
     if not found:
         files = ", ".join(names[name] for name in wanted)
         raise DatasetError(f"{dataset}: {folder} holds none of {files}")
     return found
+
+
+def _split_of(file: Path, names: dict[str, str], split: str | None, dataset: str) -> str:
+    for name, official in names.items():
+        if official == file.name and split in (None, name):
+            return name
+    files = names[split] if split else ", ".join(names.values())
+    raise DatasetError(f"{dataset}: {file} is not called {files}, as in the official layout")
 
 
 def read_text(path: Path, dataset: str) -> str:

@@ -34,7 +34,7 @@ def load_meld(path: Path, split: str | None = None) -> LabelledTexts:
     """Read MELD; a group is a dialogue, a person a speaker (whose name all splits share).
 
     Args:
-        path: the folder with the csv files, or the one that holds them as ``data/MELD``.
+        path: the folder with the csv files, the one that holds them as ``data/MELD``, or one file.
         split: ``train``, ``dev`` or ``test``; None reads every file that is there.
 
     Raises:

@@ -82,22 +82,23 @@ def read_subjects(path: Path | str, dataset: str) -> list[Subject]:
     """Subjects of `dataset` whose recordings are below `path`.
 
     Args:
-        path: a folder with `segments.csv` and the folder `<dataset>/S*/`.
+        path: a folder with `segments.csv` and the folder `<dataset>/S*/`, or that folder of the
+            set, with `segments.csv` in it or beside it.
         dataset: `wesad` or `stress_predict`.
 
     Raises:
-        DatasetError: a file is missing or odd, or no subject of the set is there.
+        DatasetError: a file is missing or odd.
     """
     path = Path(path)
-    segments = _read_segments(path / "segments.csv", dataset)
-    folder = path / dataset
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; need {path}/{dataset}/S*/S*_E4_Data.zip")
+    folder, table = _places(path, dataset)
+    segments = _read_segments(table, dataset)
     found = [
         Subject(dataset, name, _recording(folder / name, name), tuple(rows))
         for name, rows in segments.items()
         if (folder / name).is_dir()
     ]
+    if not found and folder == path:
+        raise DatasetError(f"{path}: need {path}/{dataset}/S*/S*_E4_Data.zip")
     if not found:
         raise DatasetError(
             f"{folder}: none of the subjects of segments.csv is there: {', '.join(segments)}"
@@ -105,9 +106,20 @@ def read_subjects(path: Path | str, dataset: str) -> list[Subject]:
     return found
 
 
+def _places(path: Path, dataset: str) -> tuple[Path, Path]:
+    """Return the folder of the subjects and the table of their segments."""
+    folder = path / dataset if (path / dataset).is_dir() else path
+    tables = dict.fromkeys((path / "segments.csv", folder.parent / "segments.csv"))
+    for table in tables:
+        if table.is_file():
+            return folder, table
+    raise DatasetError(
+        f"{path / 'segments.csv'}: no such file, nor beside the folder; it names the conditions of "
+        "every subject"
+    )
+
+
 def _read_segments(path: Path, dataset: str) -> dict[str, list[Segment]]:
-    if not path.is_file():
-        raise DatasetError(f"{path}: no such file; it names the conditions of every subject")
     by_subject: dict[str, list[Segment]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
