@@ -123,7 +123,7 @@ def _compiled() -> _Compiled | None:
 
 
 @lru_cache(maxsize=4)
-def _functions(library: ctypes.CDLL) -> _Compiled | None:
+def _functions(library: ctypes.CDLL) -> _Compiled:
     number, size, address = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
     fit_type = ctypes.CFUNCTYPE(
         ctypes.c_int, address, size, number, number, number, number, number, address, size, size
@@ -131,9 +131,4 @@ def _functions(library: ctypes.CDLL) -> _Compiled | None:
     warp_type = ctypes.CFUNCTYPE(
         ctypes.c_int, address, size, number, number, number, address, number, number, address
     )
-    try:
-        return _Compiled(
-            fit_type(("emostress_fit", library)), warp_type(("emostress_warp", library))
-        )
-    except AttributeError:
-        return None  # a library from before these were added
+    return _Compiled(fit_type(("emostress_fit", library)), warp_type(("emostress_warp", library)))
