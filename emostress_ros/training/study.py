@@ -147,6 +147,19 @@ def write(study: Study, folder: Path) -> Path:
     return page
 
 
+def load(file: Path) -> Study:
+    """Read a study from the JSON that :func:`write` made, to write page and pictures again.
+
+    Raises:
+        DatasetError: it is no such file.
+    """
+    try:
+        held = json.loads(file.read_text(encoding="utf-8"))
+        return Study(**{**held, "entries": [_entry_of(entry) for entry in held["entries"]]})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{file} is not the JSON of a study: {error}") from error
+
+
 class Shelf:
     """Keeps every finished entry in a file, so that a study that was stopped goes on.
 
@@ -181,11 +194,13 @@ class Shelf:
 
 def _read(file: Path) -> Entry:
     try:
-        held = json.loads(file.read_text(encoding="utf-8"))
-        score = held.pop("score")
-        return Entry(**held, score=score_from_json(score))
+        return _entry_of(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{file} is not an entry of a study; remove it: {error}") from error
+
+
+def _entry_of(held: Mapping[str, Any]) -> Entry:
+    return Entry(**{**held, "score": score_from_json(held["score"])})
 
 
 def score_from_json(values: Mapping[str, Any]) -> Score:

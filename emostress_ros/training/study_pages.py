@@ -57,6 +57,11 @@ def figure(entry: Entry | None, name: str) -> float:
     return math.nan if value is None else float(value)
 
 
+def is_official(entry: Entry) -> bool:
+    """Return whether the split is the set's own, which by its name may keep nobody apart."""
+    return entry.split.startswith("official")
+
+
 def rows(study: Study, dataset: str) -> list[Row]:
     """Return the rows of a data set, best first: by people kept apart, then by the random split.
 
@@ -66,7 +71,10 @@ def rows(study: Study, dataset: str) -> list[Row]:
     entries = [entry for entry in study.entries if entry.dataset == dataset]
     for model in dict.fromkeys(entry.model for entry in entries):
         apart = [e for e in entries if e.model == model and e.person_disjoint]
-        random = [e for e in entries if e.model == model and not e.person_disjoint]
+        # An honest split stands beside a random one, where there is one, not the official.
+        random = sorted(
+            (e for e in entries if e.model == model and not e.person_disjoint), key=is_official
+        )
         for index in range(max(len(apart), len(random))):
             # One random split stands beside every honest one of the model.
             beside = random[min(index, len(random) - 1)] if random else None

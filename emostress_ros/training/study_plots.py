@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emostress_ros.training.study_pages import NAMES, Row, datasets, figure, rows
+from emostress_ros.training.study_pages import NAMES, Row, datasets, figure, is_official, rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     from emostress_ros.training.study import Entry, Study
 
-APART, RANDOM = "#2a6f97", "#e9a23b"
-"""Colours of the splits: people kept apart, and random."""
+APART, RANDOM, OFFICIAL = "#2a6f97", "#e9a23b", "#7d8fa3"
+"""Colours of the splits: people kept apart, random, and the set's own that keeps nobody apart."""
 _INK, _GRID = "#2b3440", "#dfe4ea"
 _LOSSES = ("training_loss", "loss")
 _MOST_NUMBERED = 12  # classes whose cells still hold a number
@@ -27,7 +28,7 @@ _MOST_NUMBERED = 12  # classes whose cells still hold a number
 def draw(study: Study, folder: Path) -> dict[str, str]:
     """Write the pictures and return caption to file name; curves only where there are some."""
     made = {
-        "Both splits": ("splits", _splits(study)),
+        "Both splits": ("splits", split_bars(study)),
         "Confusion of the best model": ("confusion", _confusions(study)),
     }
     if any(entry.curves for entry in study.entries):
@@ -54,31 +55,46 @@ def _figure(shape: tuple[int, int], size: tuple[float, float]) -> tuple[Figure, 
     return made, axes
 
 
-def _splits(study: Study) -> Figure:
+def split_bars(study: Study) -> Figure:
+    """Return a bar for each split of each model, named and coloured by the split."""
     names = datasets(study)
     heights = [0.46 * len(rows(study, name)) + 0.9 for name in names]
     made, axes = _figure((len(names), 1), (8.6, sum(heights) + 0.3))
     axes[0, 0].get_gridspec().set_height_ratios(heights)
     for axis, name in zip(axes[:, 0], names, strict=True):
-        _bars(axis, rows(study, name), study.headline, study.apart)
+        _bars(axis, rows(study, name), study.headline)
         axis.set_title(f"{name}  {NAMES[study.headline]} [%]".strip(), fontsize=9, loc="left")
-    axes[0, 0].legend(
-        frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0)
+    made.legend(
+        handles=_legend(study), frameon=False, fontsize=8, ncols=3, loc="outside upper right"
     )
     return made
 
 
-def _bars(axis: Axes, table: Sequence[Row], headline: str, honest: str) -> None:
+def _legend(study: Study) -> list[Patch]:
+    """One patch for each kind of split that there is."""
+    from matplotlib.patches import Patch
+
+    there = {_colour_of(entry) for entry in study.entries}
+    kinds = ((APART, study.apart), (RANDOM, "random"), (OFFICIAL, "official"))
+    return [Patch(color=colour, label=name) for colour, name in kinds if colour in there]
+
+
+def _colour_of(entry: Entry) -> str:
+    if entry.person_disjoint:
+        return APART
+    return OFFICIAL if is_official(entry) else RANDOM
+
+
+def _bars(axis: Axes, table: Sequence[Row], headline: str) -> None:
     places = np.arange(len(table))[::-1]
-    sides = ((honest, APART, 0.2, [row.apart for row in table]),
-             ("random", RANDOM, -0.2, [row.random for row in table]))  # fmt: skip
-    for label, colour, shift, entries in sides:
-        values = [100 * figure(entry, headline) for entry in entries]
-        shown = [0.0 if math.isnan(value) else value for value in values]
-        axis.barh(places + shift, shown, 0.38, color=colour, label=label)
-        for place, value, entry in zip(places + shift, values, entries, strict=True):
-            if entry is not None and math.isfinite(value):
-                _mark(axis, place, value, entry, headline)
+    for place, row in zip(places, table, strict=True):
+        pair = [entry for entry in (row.apart, row.random) if entry is not None]
+        # A bar that stands alone stands beside its name.
+        for entry, shift in zip(pair, (0.2, -0.2) if len(pair) > 1 else (0.0,), strict=True):
+            value = 100 * figure(entry, headline)
+            if math.isfinite(value):
+                axis.barh(place + shift, value, 0.38, color=_colour_of(entry))
+                _mark(axis, place + shift, value, entry, headline)
     several = len({row.model for row in table}) < len(table)
     axis.set_yticks(places, [_name(row, several=several) for row in table])
     axis.set_xlim(0.0, 108.0)
@@ -86,7 +102,8 @@ def _bars(axis: Axes, table: Sequence[Row], headline: str, honest: str) -> None:
 
 
 def _name(row: Row, *, several: bool) -> str:
-    return f"{row.model}\n{row.apart.split}" if several and row.apart else row.model
+    shown = row.apart or row.random
+    return f"{row.model}\n{shown.split}" if several and shown else row.model
 
 
 def _mark(axis: Axes, place: float, value: float, entry: Entry, headline: str) -> None:

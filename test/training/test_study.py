@@ -17,11 +17,13 @@ from emostress_ros.training.study import (
     Shelf,
     Study,
     StudyOptions,
+    load,
     mean_curves,
     score_from_json,
     write,
 )
 from emostress_ros.training.study_pages import rows
+from emostress_ros.training.study_plots import split_bars
 
 LABELS = ("calm", "glad", "sad")
 
@@ -88,6 +90,42 @@ def test_several_sets_and_splits_have_rows_of_their_own(tmp_path: Path) -> None:
     assert all(row.random is entries[4] for row in rows(made, "B"))
     text = write(made, tmp_path).read_text()
     assert "## A: accuracy" in text and "## B: accuracy" in text
+
+
+def test_the_picture_tells_official_and_random_divisions_apart() -> None:
+    """Both keep nobody apart; a model with both has a bar of each, with its name and colour."""
+    splits = {"official dev": False, "random": False, "by speaker": True}
+    entries = [
+        entry("deep", 0.5 + 0.1 * i, apart=apart, split=split)
+        for i, (split, apart) in enumerate(splits.items())
+    ]
+    drawn = split_bars(Study("text", "Text", "x", 0, "accuracy", entries, ()))
+    (axis,) = drawn.axes
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert names == ["deep\nby speaker", "deep\nofficial dev"]
+    (legend,) = drawn.legends
+    colours = dict(
+        zip(
+            [text.get_text() for text in legend.get_texts()],
+            [patch.get_facecolor() for patch in legend.get_patches()],
+            strict=True,
+        )
+    )
+    assert list(colours) == ["person-disjoint", "random", "official"]
+    assert len(set(colours.values())) == 3
+    bars = {round(bar.get_width()): bar.get_facecolor() for bar in axis.patches}
+    for made, kind in zip(entries, ("official", "random", "person-disjoint"), strict=True):
+        assert bars[round(100 * made.score.accuracy)] == colours[kind]
+
+
+def test_a_written_study_is_read_and_written_again(study: Study, tmp_path: Path) -> None:
+    write(study, tmp_path)
+    write(load(tmp_path / "voice.json"), tmp_path / "again")
+    for name in ("voice.json", "voice.md", "voice_splits.png"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    (tmp_path / "voice.json").write_text("{}")
+    with pytest.raises(DatasetError, match=r"voice\.json"):
+        load(tmp_path / "voice.json")
 
 
 def test_a_study_goes_on_where_it_stopped(tmp_path: Path) -> None:
