@@ -39,6 +39,10 @@ class CardError(ModelError, ValueError):
     """A ``model.yaml`` lacks a key, or holds a value that is not allowed."""
 
 
+class ProviderError(ModelError):
+    """An execution provider cannot be used on this machine, or not for this model; says why."""
+
+
 class DatasetError(EmostressError, ValueError):
     """A data set is missing, incomplete, or not in its official layout."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-import onnxruntime as ort
 
 from emostress_ros.errors import ModelError
+from emostress_ros.inference.backend import Backend
 from emostress_ros.inference.ort_errors import ORT_ERRORS
 
 
@@ -19,7 +19,7 @@ class BoundRun:
 
     Args:
         name: of the model, for errors.
-        session: of the model.
+        backend: runs the model.
         inputs: every input, of its dtype and of the shape that all runs will have; they are kept,
             and are written to before each run.
 
@@ -32,12 +32,10 @@ class BoundRun:
         ModelError: an output is not of float32.
     """
 
-    def __init__(
-        self, name: str, session: ort.InferenceSession, inputs: Mapping[str, np.ndarray]
-    ) -> None:
+    def __init__(self, name: str, backend: Backend, inputs: Mapping[str, np.ndarray]) -> None:
         self.name = name
         self.inputs = {key: np.ascontiguousarray(value) for key, value in inputs.items()}
-        results: Sequence[np.ndarray] = session.run(None, self.inputs)
+        results = backend.run(self.inputs)
         if any(value.dtype != np.float32 for value in results):
             raise ModelError(f"{name}: outputs must be float32 to be bound")
         sizes = [value.size for value in results]
@@ -47,20 +45,16 @@ class BoundRun:
             self.said[start : start + value.size].reshape(value.shape)
             for start, value in zip(self.starts, results, strict=True)
         ]
-        self._run, self._binding = session.run_with_iobinding, session.io_binding()
-        for key, value in self.inputs.items():
-            self._binding.bind_ortvalue_input(key, ort.OrtValue.ortvalue_from_numpy(value))
-        for item, value in zip(session.get_outputs(), self.outputs, strict=True):
-            self._binding.bind_ortvalue_output(item.name, ort.OrtValue.ortvalue_from_numpy(value))
+        self._run = backend.bind(self.inputs, self.outputs)
 
     def run(self) -> list[np.ndarray]:
         """Run on what :attr:`inputs` hold now; return :attr:`outputs`.
 
         Raises:
-            ModelError: ONNX Runtime failed.
+            ModelError: the model failed.
         """
         try:
-            self._run(self._binding)
+            self._run()
         except ORT_ERRORS as error:
             raise ModelError(f"{self.name}: ONNX Runtime failed: {error}") from error
         return self.outputs

@@ -22,7 +22,7 @@ _REQUIRED = (
     "name version modality task file sha256 inputs outputs calibration reliability "
     "licence data training figures limits"
 ).split()
-_OPTIONAL = "labels label_map embedding_dim threshold_unknown extra notes variants".split()
+_OPTIONAL = "axes labels label_map embedding_dim threshold_unknown extra notes variants".split()
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,15 @@ class Tensor:
     dtype: str
     shape: tuple[int | str, ...]
     description: str
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large an axis of a model's inputs may be: least, usual and most, each >= 1."""
+
+    least: int
+    usual: int
+    most: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class ModelCard:
         reliability: task to skill on people never seen, 0 = chance, 1 = perfect; a task that is
             not estimated is absent.
         threshold_unknown: confidence under which the answer is *unknown*.
+        axes: name of an axis, as the inputs' shapes have it, to its sizes; TensorRT needs them.
         variants: name to file of the same network for other arithmetic.
         precision: name of the variant that this is; ``fp32`` for the model itself.
         raw: the whole card as read.
@@ -74,6 +84,7 @@ class ModelCard:
     licence: str
     figures: tuple[Mapping[str, Any], ...]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, Sizes] = field(default_factory=dict)
     variants: Mapping[str, Variant] = field(default_factory=dict)
     precision: str = "fp32"
     raw: Mapping[str, Any] = field(default_factory=dict)
@@ -137,6 +148,7 @@ class ModelCard:
             licence=str(raw["licence"]),
             figures=tuple(raw["figures"]),
             extra=dict(raw.get("extra") or {}),
+            axes=_axes(raw, where),
             variants=_variants(raw, where),
             raw=raw,
         )
@@ -213,6 +225,24 @@ def _tensors(raw: Any, where: Path, text_key: str) -> tuple[Tensor, ...]:
         shape = tuple(entry["shape"])
         tensors.append(Tensor(str(entry["name"]), str(entry["dtype"]), shape, description))
     return tuple(tensors)
+
+
+def _axes(raw: Mapping[str, Any], where: Path) -> dict[str, Sizes]:
+    axes = {}
+    known = {axis for tensor in raw["inputs"] or () for axis in tensor["shape"]}
+    for name, sizes in (raw.get("axes") or {}).items():
+        if name not in known or not _rising(sizes):
+            raise CardError(
+                f"{where}: axes maps an axis of an input to [least, usual, most], each >= 1 and "
+                f"none below the one before; got {name}: {sizes!r}"
+            )
+        axes[str(name)] = Sizes(*sizes)
+    return axes
+
+
+def _rising(sizes: Any) -> bool:
+    whole = isinstance(sizes, list) and len(sizes) == 3 and all(type(n) is int for n in sizes)
+    return whole and 1 <= sizes[0] <= sizes[1] <= sizes[2]
 
 
 def _variants(raw: Mapping[str, Any], where: Path) -> dict[str, Variant]:

@@ -1,9 +1,9 @@
 """Prebuilt TensorRT engines: where they are kept, and what ONNX Runtime is told of them.
 
-TensorRT compiles a model for one GPU, which takes minutes; ONNX Runtime's TensorRT providers keep
-what they compiled in a folder.  The folder here is named after all that an engine depends on (GPU,
-TensorRT version, precision, the model's hash), so that a stale engine is never loaded: another
-driver stack or another model looks into another folder.
+TensorRT compiles a model for one GPU, which takes minutes; ONNX Runtime's TensorRT providers, and
+:mod:`.native`, keep what they compiled in a folder.  The folder here is named after all that an
+engine depends on (GPU, TensorRT version, precision, the model's hash), so that a stale engine is
+never loaded: another driver stack or another model looks into another folder.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class EngineKey:
         tensorrt: version of TensorRT, or of the plug-in that brings it.
         precision: one of :data:`PRECISIONS`.
         model_sha256: hash of the ONNX model.
+        profile: hash of the sizes that it was built for, where they are part of it.
 
     Raises:
         ParameterError: another precision.
@@ -47,6 +48,7 @@ class EngineKey:
     tensorrt: str
     precision: str
     model_sha256: str
+    profile: str = ""
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -57,13 +59,16 @@ class EngineKey:
     @property
     def folder(self) -> Path:
         """Where the engine is kept, whether or not it has been built."""
-        parts = (self.gpu, f"tensorrt-{self.tensorrt}", self.precision, self.model_sha256[:16])
+        model = "-".join(filter(None, (self.model_sha256[:16], self.profile)))
+        parts = (self.gpu, f"tensorrt-{self.tensorrt}", self.precision, model)
         return cache_folder().joinpath(*(_plain(part) for part in parts))
 
     @property
     def built(self) -> bool:
         """Whether there is an engine."""
-        return self.folder.is_dir() and any(self.folder.iterdir())
+        if not self.folder.is_dir():
+            return False
+        return any(not file.name.startswith(".") for file in self.folder.iterdir())
 
 
 def engine_key(model: bytes, provider: str, precision: str = "fp16") -> EngineKey:
@@ -71,7 +76,7 @@ def engine_key(model: bytes, provider: str, precision: str = "fp16") -> EngineKe
 
     Args:
         model: bytes of the ONNX file.
-        provider: ``tensorrt`` or ``tensorrt_rtx``.
+        provider: ``tensorrt``, ``tensorrt_native`` or ``tensorrt_rtx``.
         precision: one of :data:`PRECISIONS`.
 
     Raises:

@@ -1,44 +1,24 @@
-"""An ONNX Runtime session that says which provider really runs, and checks what it is fed."""
+"""A loaded model that says which provider really runs it, and checks what it is fed."""
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
-from emostress_ros.errors import ModelCorruptError, ModelError, ParameterError, SignalError
+from emostress_ros.errors import ModelCorruptError, SignalError
+from emostress_ros.inference.backend import TensorSpec
 from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.card import ModelCard
-from emostress_ros.inference.engines import engine_key, provider_options
-from emostress_ros.inference.ort_errors import ORT_ERRORS
+from emostress_ros.inference.native import BuildListener
+from emostress_ros.inference.opening import Wish, open_backend
+from emostress_ros.inference.providers import PROVIDERS, check_provider
+
+__all__ = ["PROVIDERS", "Session"]
 
 logger = logging.getLogger(__name__)
-
-PROVIDERS: Mapping[str, str] = {
-    "tensorrt": "TensorrtExecutionProvider",
-    "tensorrt_rtx": "NvTensorRTRTXExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-"""Names of the execution providers in parameters and cards, in the usual order of preference."""
-
-# The last where ONNX Runtime is older than plug-ins.
-_NO_PLUGIN: tuple[type[Exception], ...] = (*ORT_ERRORS, ImportError, AttributeError)
-
-_NUMPY = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(uint8)": np.uint8,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-    "tensor(bool)": np.bool_,
-}
 
 
 class Session:
@@ -52,6 +32,7 @@ class Session:
         precision: of a TensorRT engine; see :mod:`~emostress_ros.inference.engines`.
         bind: bind inputs and outputs to the device's memory; None does so where it is not the
             CPU's.
+        listener: hears how the building of a TensorRT engine gets on.
 
     Attributes:
         provider: the provider that really runs, of :data:`PROVIDERS`.
@@ -70,25 +51,23 @@ class Session:
         threads: int = 1,
         precision: str = "fp16",
         bind: bool | None = None,
+        listener: BuildListener | None = None,
     ) -> None:
         self.name = model.identifier if isinstance(model, ModelCard) else _name_of(model)
         self.variant = model.precision if isinstance(model, ModelCard) else "fp32"
         if isinstance(model, ModelCard):
             model.check_weights()
-        wanted = [_provider(name) for name in providers] or ["CPUExecutionProvider"]
-        available = [*ort.get_available_providers(), *_plugged_in(wanted)]
-        usable = [name for name in wanted if name in available] or ["CPUExecutionProvider"]
-        self._session = self._open(
-            model, usable, threads, "int8" if self.variant == "int8" else precision
-        )
-        self._inputs = {item.name: item for item in self._session.get_inputs()}
-        self.output_names = [item.name for item in self._session.get_outputs()]
-        self.provider, self.fallback = self._really_used(wanted, available)
+        wanted = tuple(check_provider(name) for name in providers) or ("cpu",)
+        engine = "int8" if self.variant == "int8" else precision
+        wish = Wish(wanted, threads, engine, bind, listener)
+        self._backend, self.fallback = open_backend(self.name, model, wish)
+        self._inputs: Mapping[str, TensorSpec] = self._backend.inputs
+        self.output_names = list(self._backend.output_names)
+        self.provider = self._backend.provider
         if self.fallback:
             logger.warning("%s: %s", self.name, self.fallback)
         if isinstance(model, ModelCard):
             self._check_against(model)
-        self._bind = self.provider != "cpu" if bind is None else bind
 
     @property
     def input_names(self) -> list[str]:
@@ -106,13 +85,9 @@ class Session:
 
         Raises:
             SignalError: an input is missing, unknown, of another shape, or holds NaN.
-            ModelError: ONNX Runtime refused the inputs.
+            ModelError: what runs it failed.
         """
-        feed = self._feed(inputs)
-        try:
-            results = self._run_bound(feed) if self._bind else self._session.run(None, feed)
-        except ORT_ERRORS as error:
-            raise ModelError(f"{self.name}: ONNX Runtime failed: {error}") from error
+        results = self._backend.run(self._feed(inputs))
         return dict(zip(self.output_names, results, strict=True))
 
     def bound(self, inputs: Mapping[str, np.ndarray]) -> BoundRun:
@@ -124,11 +99,7 @@ class Session:
         Raises:
             SignalError, ModelError: as :meth:`run`.
         """
-        feed = self._feed(inputs)
-        try:
-            return BoundRun(self.name, self._session, feed)
-        except ORT_ERRORS as error:
-            raise ModelError(f"{self.name}: ONNX Runtime failed: {error}") from error
+        return BoundRun(self.name, self._backend, self._feed(inputs))
 
     def warm_up(self, runs: int = 2) -> bool:
         """Run one item of zeros, so that the first real one does not wait for what is made lazily.
@@ -136,25 +107,15 @@ class Session:
         Returns:
             False, and nothing is run, where an item has no fixed size, such as a stretch of speech.
         """
-        shapes = {name: [1, *item.shape[1:]] for name, item in self._inputs.items()}
-        if not all(isinstance(size, int) for shape in shapes.values() for size in shape):
-            return False
-        item: dict[str, np.ndarray] = {
-            name: np.zeros(shape, _NUMPY[self._inputs[name].type]) for name, shape in shapes.items()
-        }
+        item: dict[str, np.ndarray] = {}
+        for name, spec in self._inputs.items():
+            shape = [size for size in spec.shape[1:] if isinstance(size, int)]
+            if len(shape) != len(spec.shape) - 1:
+                return False
+            item[name] = np.zeros([1, *shape], spec.dtype)
         for _ in range(runs):
             self.run(item)
         return True
-
-    def _run_bound(self, feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """Run with one copy to the device and one back, in place of one for every operator."""
-        binding = self._session.io_binding()
-        for name, value in feed.items():
-            binding.bind_cpu_input(name, value)
-        for name in self.output_names:
-            binding.bind_output(name)
-        self._session.run_with_iobinding(binding)
-        return list(binding.copy_outputs_to_cpu())
 
     def _feed(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         feed = {name: self._prepare(name, value) for name, value in inputs.items()}
@@ -173,46 +134,15 @@ class Session:
             for want, have in zip(shape, value.shape, strict=True)
         )
         if not matches:
-            raise SignalError(f"{self.name}: '{name}' must be {shape}; got {list(value.shape)}")
-        array: np.ndarray = np.ascontiguousarray(value, dtype=_NUMPY[expected.type])
+            raise SignalError(
+                f"{self.name}: '{name}' must be {list(shape)}; got {list(value.shape)}"
+            )
+        array: np.ndarray = np.ascontiguousarray(value, dtype=expected.dtype)
+        if array.dtype != value.dtype and _cut_off(array, value):
+            raise SignalError(f"{self.name}: '{name}' holds numbers that {array.dtype} cannot")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise SignalError(f"{self.name}: '{name}' holds NaN or infinity")
         return array
-
-    def _open(
-        self,
-        model: ModelCard | Path | str | bytes,
-        providers: list[str],
-        threads: int,
-        precision: str,
-    ) -> ort.InferenceSession:
-        source: Any = model.file if isinstance(model, ModelCard) else model
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Spinning worker threads would burn a core while the graph idles.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        chosen = [(name, _options(name, source, precision)) for name in providers]
-        try:
-            return ort.InferenceSession(
-                source if isinstance(source, bytes) else str(source),
-                options,
-                **_providers(options, chosen),
-            )
-        except ORT_ERRORS as error:
-            raise ModelCorruptError(f"{self.name} cannot be loaded: {error}") from error
-
-    def _really_used(self, wanted: list[str], available: list[str]) -> tuple[str, str]:
-        short = {long: name for name, long in PROVIDERS.items()}
-        used = self._session.get_providers()[0]
-        if used == wanted[0]:
-            return short.get(used, used), ""
-        reason = "not installed" if wanted[0] not in available else "it could not be started"
-        return short.get(used, used), (
-            f"wanted {short[wanted[0]]}, runs on {short.get(used, used)}: "
-            f"{short[wanted[0]]} is {reason}"
-        )
 
     def _check_against(self, card: ModelCard) -> None:
         for tensor in card.inputs:
@@ -229,51 +159,10 @@ class Session:
                 )
 
 
+def _cut_off(array: np.ndarray, value: np.ndarray) -> bool:
+    whole = value.dtype.kind in "iu" and array.dtype.kind in "iu"
+    return whole and bool((array != value).any())
+
+
 def _name_of(model: Path | str | bytes) -> str:
     return "model" if isinstance(model, bytes) else Path(model).stem
-
-
-def _options(provider: str, source: Path | str | bytes, precision: str) -> dict[str, str]:
-    """Return the options of a provider by its long name: TensorRT's keep their engines."""
-    short = next(name for name, long in PROVIDERS.items() if long == provider)
-    if not short.startswith("tensorrt"):
-        return {}
-    model = source if isinstance(source, bytes) else Path(source).read_bytes()
-    key = engine_key(model, short, precision)
-    key.folder.mkdir(parents=True, exist_ok=True)
-    return dict(provider_options(short, key))
-
-
-def _plugged_in(wanted: Sequence[str]) -> list[str]:
-    """Return the names of plug-in providers that are asked for and have a device here."""
-    name = PROVIDERS["tensorrt_rtx"]
-    if name not in wanted:
-        return []
-    try:
-        if not _devices(name):
-            plugin = importlib.import_module("onnxruntime_ep_nv_tensorrt_rtx")
-            ort.register_execution_provider_library(name, plugin.get_library_path())
-        return [name] if _devices(name) else []
-    except _NO_PLUGIN as error:
-        # The fallback tells what runs in its place; this says why.
-        logger.warning("TensorRT-RTX cannot be used: %s", error)
-        return []
-
-
-def _devices(provider: str) -> list[Any]:
-    return [device for device in ort.get_ep_devices() if device.ep_name == provider]
-
-
-def _providers(options: ort.SessionOptions, chosen: list[tuple[str, dict[str, str]]]) -> Any:
-    """Return the keyword for a session; a plug-in is chosen by its devices, in the options."""
-    name, settings = chosen[0]
-    if name != PROVIDERS["tensorrt_rtx"]:
-        return {"providers": chosen}
-    options.add_provider_for_devices(_devices(name), settings)
-    return {}
-
-
-def _provider(name: str) -> str:
-    if name not in PROVIDERS:
-        raise ParameterError(f"provider must be one of {', '.join(PROVIDERS)}; got '{name}'")
-    return PROVIDERS[name]

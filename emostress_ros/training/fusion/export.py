@@ -140,6 +140,7 @@ def write_card(
         "file": "model.onnx",
         "sha256": sha256_of(folder / "model.onnx"),
         "labels": list(EMOTIONS),
+        "axes": {"M": [1, len(layout.known), 2 * len(layout.known)]},
         "inputs": [
             _tensor("embeddings", ["P", width], preprocessing="vectors of extra.modalities, one "
                     "after the other; zero where absent, or of another encoder"),

@@ -120,6 +120,7 @@ def write_card(
         "labels": list(EKMAN_LABELS),
         "label_map": dict(EKMAN_TO_WIRE),
         "embedding_dim": facts.embedding_dim,
+        **({} if frozen else {"axes": {"T": [2, 24, facts.max_tokens]}}),
         "inputs": _inputs(frozen, facts),
         "outputs": [
             {

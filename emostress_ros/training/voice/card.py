@@ -21,6 +21,8 @@ from emostress_ros.training.voice.pretrained import SOURCE
 
 NAME, VERSION = "voice_speech", "2.0.0"
 LABEL_MAP = {"calm": "neutral", "fearful": "scared", "disgust": "disgusted"}
+# Of one stretch: 0.25 s, 3.5 s and 31 s of samples, and of frames every 10 ms.
+_SIZES = {"N": (1, 1, 1), "S": (4000, 56000, 500000), "T": (24, 350, 3140), "P": (24, 350, 3140)}
 _COMMAND = "emostress train voice --data ../shared/data/voice"
 _SCORE = "emostress score voice {0} DATA/voice/{0} --protocol {1}"
 _SPLITS = {
@@ -75,6 +77,7 @@ def write_card(
         "labels": list(ravdess.LABELS),
         "label_map": LABEL_MAP,
         "embedding_dim": EMBEDDING,
+        "axes": {name: list(sizes) for name, sizes in _SIZES.items()},
         "inputs": inputs_of(INPUTS),
         "outputs": outputs_of(EMBEDDING),
         "calibration": {

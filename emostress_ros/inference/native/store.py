@@ -1,0 +1,62 @@
+"""Engines in files that say what they were built for, so that no damaged or foreign one is run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from emostress_ros.errors import ModelCorruptError
+from emostress_ros.inference.engines import EngineKey
+
+ENGINE_FILE = "model.engine"
+_MARK = b"emostress_ros engine 1\n"
+
+
+def save_engine(key: EngineKey, plan: bytes) -> Path:
+    """Keep an engine in the key's folder; readers see the old file or the whole new one."""
+    told = asdict(key) | {"sha256": hashlib.sha256(plan).hexdigest()}
+    file = key.folder / ENGINE_FILE
+    write(file, b"".join((_MARK, json.dumps(told, sort_keys=True).encode(), b"\n", plan)))
+    return file
+
+
+def load_engine(key: EngineKey) -> bytes | None:
+    """Return the engine of a key; None where there is none.
+
+    Raises:
+        ModelCorruptError: the file is damaged, or holds an engine of another key.
+    """
+    file = key.folder / ENGINE_FILE
+    if not file.is_file():
+        return None
+    mark, _, rest = file.read_bytes().partition(b"\n")
+    told, _, plan = rest.partition(b"\n")
+    if mark + b"\n" != _MARK:
+        raise ModelCorruptError(f"{file} is no engine of this package")
+    try:
+        known = json.loads(told)
+    except ValueError as error:
+        raise ModelCorruptError(f"{file} is damaged: {error}") from error
+    digest = known.pop("sha256", "") if isinstance(known, dict) else ""
+    if digest != hashlib.sha256(plan).hexdigest():
+        raise ModelCorruptError(f"{file} is damaged: its hash is another")
+    if known != asdict(key):
+        raise ModelCorruptError(f"{file} was built for something else: {known}")
+    return plan
+
+
+def write(file: Path, content: bytes) -> None:
+    """Write a file in one step, so that nobody reads half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

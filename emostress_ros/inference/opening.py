@@ -1,0 +1,99 @@
+"""A model is opened with the first of the wanted providers that runs it; the others say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emostress_ros.errors import ProviderError
+from emostress_ros.inference.backend import Backend
+from emostress_ros.inference.card import ModelCard
+from emostress_ros.inference.native import BuildListener, open_native
+from emostress_ros.inference.ort_backend import OrtBackend, lacking
+from emostress_ros.inference.providers import NATIVE
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a model is to be run.
+
+    Attributes:
+        providers: in order of preference.
+        threads: of one operator on the CPU.
+        precision: of a TensorRT engine.
+        bind: see :class:`~emostress_ros.inference.ort_backend.OrtBackend`.
+        listener: hears how the building of an engine gets on.
+    """
+
+    providers: tuple[str, ...]
+    threads: int = 1
+    precision: str = "fp16"
+    bind: bool | None = None
+    listener: BuildListener | None = None
+
+
+def open_backend(
+    name: str, model: ModelCard | Path | str | bytes, wish: Wish
+) -> tuple[Backend, str]:
+    """Open a model.
+
+    Returns:
+        the model, ready to run, and why the first wanted provider does not run it (empty when it
+        does).
+
+    Raises:
+        ModelCorruptError: nothing can load it.
+    """
+    source = model.file if isinstance(model, ModelCard) else model
+    reasons: list[str] = []
+    for group in _groups(wish.providers):
+        if group == (NATIVE,):
+            try:
+                card = model if isinstance(model, ModelCard) else None
+                found = open_native(name, source, card, wish.precision, wish.listener)
+            except ProviderError as error:
+                reasons.append(f"{NATIVE} cannot be used: {error}")
+                continue
+            return found, _told(wish.providers, found.provider, reasons)
+        usable = list(_usable(group, reasons))
+        if not usable:
+            continue
+        opened = OrtBackend(name, source, usable, wish.threads, wish.precision, wish.bind)
+        if opened.provider in group:
+            before = usable[: usable.index(opened.provider)] if opened.provider in usable else []
+            reasons += [f"{item} could not be started" for item in before]
+            return opened, _told(wish.providers, opened.provider, reasons)
+        reasons += [f"{item} could not be started" for item in usable]
+    last = OrtBackend(name, source, ("cpu",), wish.threads, wish.precision, wish.bind)
+    return last, _told(wish.providers, last.provider, reasons)
+
+
+def _groups(providers: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield what is opened together: ONNX Runtime takes several providers at once."""
+    together: list[str] = []
+    for name in providers:
+        if name != NATIVE:
+            together.append(name)
+            continue
+        if together:
+            yield tuple(together)
+        yield (NATIVE,)
+        together = []
+    if together:
+        yield tuple(together)
+
+
+def _usable(group: Sequence[str], reasons: list[str]) -> Iterator[str]:
+    for name in group:
+        reason = lacking(name)
+        if reason:
+            reasons.append(f"{name} is {reason}")
+        else:
+            yield name
+
+
+def _told(providers: Sequence[str], used: str, reasons: Sequence[str]) -> str:
+    if used == providers[0]:
+        return ""
+    return f"wanted {providers[0]}, runs on {used}: {'; '.join(reasons)}"
