@@ -38,6 +38,9 @@ COMMANDS: dict[str, str] = {
 """Subcommand to its help; each is a module of ``emostress_ros.cli`` with ``add_arguments`` and
 ``run``, imported only when it is asked for."""
 
+TRAINING = ("train", "study", "score", "figures", "compress")
+"""Commands that train, which several processes can share: `torchrun ... -m emostress_ros train`."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 well, 1 our own error, 2 wrong usage."""
@@ -47,6 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.parse_args(words)  # prints the version, the help, or what is wrong
         parser.print_help()
         return 2
+    if words[0] in TRAINING and "WORLD_SIZE" in os.environ:
+        from emostress_ros.training.together import together
+
+        return together(lambda: _run(words))
+    return _run(words)
+
+
+def _run(words: Sequence[str]) -> int:
     module = importlib.import_module(f"emostress_ros.cli.{words[0]}")
     command = argparse.ArgumentParser(
         prog=f"emostress {words[0]}", description=module.__doc__ or COMMANDS[words[0]]

@@ -57,24 +57,8 @@ class Keep:
             within: where in an epoch it is; not given after a whole epoch.
         """
         state = dict(trainer.task.about(trainer.epoch))
-        state |= {
-            "options": dict(self.recipe),
-            "epoch": trainer.epoch,
-            "step": trainer.step,
-            "elapsed_s": trainer.elapsed_s,
-            "net": trainer.net.state_dict(),
-            "stopping": trainer.stopping.state_dict(),
-            "random": random_state(trainer.rng),
-            "within": dict(within or {}),
-        }
-        if trainer.ema:
-            state |= {"ema": trainer.ema.net.state_dict(), "ema_updates": trainer.ema.updates}
-        if self.last or not trainer.over:
-            state |= {
-                "optimizer": trainer.optimiser.state_dict(),
-                "scaler": trainer.scaler.state_dict(),
-                "scheduler": trainer.scheduler.state_dict() if trainer.scheduler else {},
-            }
+        state |= {"options": dict(self.recipe), "within": dict(within or {})}
+        state |= state_of(trainer, steps=self.last or not trainer.over)
         save_checkpoint(self.checkpoint, state)
 
     def restore(self, trainer: Trainer) -> dict[str, Any]:
@@ -91,20 +75,7 @@ class Keep:
             return {}
         state = load_checkpoint(self.checkpoint, trainer.device)
         self._check(state)
-        trainer.net.load_state_dict(state["net"])
-        trainer.stopping.load_state_dict(state["stopping"])
-        trainer.epoch, trainer.step = int(state["epoch"]), int(state.get("step", 0))
-        trainer.elapsed_s = float(state.get("elapsed_s", 0.0))
-        if trainer.ema:
-            trainer.ema.net.load_state_dict(state["ema"])
-            trainer.ema.updates = int(state["ema_updates"])
-        if "optimizer" in state:
-            trainer.optimiser.load_state_dict(state["optimizer"])
-            trainer.scaler.load_state_dict(state.get("scaler", {}))
-            if trainer.scheduler:
-                trainer.scheduler.load_state_dict(state["scheduler"])
-        if "random" in state:
-            restore_random_state(state["random"], trainer.rng)
+        put_back(trainer, state)
         within: dict[str, Any] = state.get("within", {})
         return within | {"random": state.get("random")} if within else {}
 
@@ -123,3 +94,47 @@ class Keep:
                 f"{self.checkpoint} cannot be gone on with: it lacks {', '.join(lacking)}; start "
                 f"anew without it"
             )
+
+
+def state_of(trainer: Trainer, *, steps: bool = True) -> dict[str, Any]:
+    """Return all that a training has become.
+
+    Args:
+        trainer: after a whole step.
+        steps: with what further steps need.
+    """
+    state = {
+        "epoch": trainer.epoch,
+        "step": trainer.step,
+        "elapsed_s": trainer.elapsed_s,
+        "net": trainer.net.state_dict(),
+        "stopping": trainer.stopping.state_dict(),
+        "random": random_state(trainer.rng),
+    }
+    if trainer.ema:
+        state |= {"ema": trainer.ema.net.state_dict(), "ema_updates": trainer.ema.updates}
+    if steps:
+        state |= {
+            "optimizer": trainer.optimiser.state_dict(),
+            "scaler": trainer.scaler.state_dict(),
+            "scheduler": trainer.scheduler.state_dict() if trainer.scheduler else {},
+        }
+    return state
+
+
+def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
+    """Make a trainer what :func:`state_of` told of."""
+    trainer.net.load_state_dict(state["net"])
+    trainer.stopping.load_state_dict(state["stopping"])
+    trainer.epoch, trainer.step = int(state["epoch"]), int(state.get("step", 0))
+    trainer.elapsed_s = float(state.get("elapsed_s", 0.0))
+    if trainer.ema:
+        trainer.ema.net.load_state_dict(state["ema"])
+        trainer.ema.updates = int(state["ema_updates"])
+    if "optimizer" in state:
+        trainer.optimiser.load_state_dict(state["optimizer"])
+        trainer.scaler.load_state_dict(state.get("scaler", {}))
+        if trainer.scheduler:
+            trainer.scheduler.load_state_dict(state["scheduler"])
+    if "random" in state:
+        restore_random_state(state["random"], trainer.rng)

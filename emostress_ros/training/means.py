@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from emostress_ros.training.task import Loss
+from emostress_ros.training.workers import Workers
 
 
 class Means:
@@ -16,11 +17,17 @@ class Means:
         self._sums: dict[str, Tensor | float] = {}
         self._items: dict[str, float] = {}
 
-    def add(self, loss: Loss) -> None:
-        """Take note of a batch: its loss, its terms where there are several, what is watched."""
+    def add(self, loss: Loss, share: float = 1.0) -> None:
+        """Take note of a batch: its loss, its terms where there are several, what is watched.
+
+        Args:
+            loss: of the batch, or of a process's share of it.
+            share: what the share weighs; see :meth:`.workers.Workers.share`.
+        """
+        items = share if loss.items is None else loss.items * float(share > 0.0)
         terms = loss.terms if len(loss.terms) > 1 else {}
         for name, value in {"training_loss": loss.total, **terms, **loss.watched}.items():
-            self.note(name, value, loss.items)
+            self.note(name, value, items)
 
     def note(self, name: str, value: Tensor | float, items: float = 1.0) -> None:
         """Take note of one value."""
@@ -30,9 +37,11 @@ class Means:
         self._sums[name] = self._sums.get(name, 0.0) + items * value
         self._items[name] = self._items.get(name, 0.0) + items
 
-    def take(self) -> dict[str, float]:
-        """Return the means, and begin anew."""
-        found = {name: float(value) / self._items[name] for name, value in self._sums.items()}
+    def take(self, workers: Workers) -> dict[str, float]:
+        """Return the means over what all processes took note of, and begin anew."""
+        names = list(self._sums)
+        held = workers.means(*map(float, self._sums.values()), *self._items.values())
+        found = {name: held[i] / held[len(names) + i] for i, name in enumerate(names)}
         self._sums, self._items = {}, {}
         return found
 

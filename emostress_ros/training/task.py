@@ -114,12 +114,12 @@ class Loss:
         terms: name to term, weighted; their sum is what is minimised.  With more than one, each
             has a column of the log.
         watched: figures that are logged and not minimised.
-        items: weight of the batch in the epoch's mean.
+        items: weight of the batch in the epoch's mean; where not given, batches count alike.
     """
 
     terms: Mapping[str, Tensor]
     watched: Mapping[str, Tensor | float] = field(default_factory=dict)
-    items: int = 1
+    items: int | None = None
 
     @property
     def total(self) -> Tensor:
@@ -141,11 +141,24 @@ class Task:
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Any]:
         """Return an epoch's batches, the same in every process.
 
+        Rows are arrays, tuples or mappings of arrays, so that processes can share them; see
+        :meth:`.workers.Workers.share`.
+
         Args:
             epoch: from 0.
             rng: of the order.
         """
         raise NotImplementedError
+
+    def apart(self, rng: np.random.Generator) -> None:
+        """Get ready to draw otherwise than the other processes, after :meth:`batches`.
+
+        Only a task with a generator of its own has to; ``step.rng`` and torch's own are set apart.
+
+        Args:
+            rng: of this process.
+        """
+        del rng
 
     def loss(self, net: nn.Module, batch: Any, step: Step) -> Loss:
         """Return the loss of a batch, or of a process's share of it.

@@ -31,6 +31,7 @@ from emostress_ros.training.logs import CsvLog, progress_bar
 from emostress_ros.training.means import Means, summary
 from emostress_ros.training.schedule import SCHEDULES
 from emostress_ros.training.task import PRECISIONS, Judging, Loss, Step, Task, TrainerOptions
+from emostress_ros.training.together import joined
 from emostress_ros.training.weights import ModelEma
 from emostress_ros.training.workers import Workers
 
@@ -52,11 +53,14 @@ class Trainer:
         say: is told of every row.
         title: of the progress bar.
 
+    Under ``torchrun`` the first process makes the trainer; see :mod:`.together`.
+
     Attributes:
         epoch: whole epochs done.
         step: steps done.
         elapsed_s: time taken by whole epochs.
         stopping: what was best on people held out.
+        within: where in an epoch a checkpoint was written that is gone on with.
     """
 
     def __init__(
@@ -76,8 +80,6 @@ class Trainer:
         self.workers = workers or Workers()
         self.device = self.workers.device
         self.net = net.to(self.device)
-        judging = Judging(self.net, task)
-        self._forward = self.workers.wrap(judging, every_weight=task.every_weight)
         self.optimiser = task.optimiser(self.net, options)
         self.scheduler = task.scheduler(self.optimiser)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=options.precision == "float16")
@@ -86,13 +88,11 @@ class Trainer:
         self.epoch, self.step, self.elapsed_s = 0, 0, 0.0
         self._peaks = [float(group["lr"]) for group in self.optimiser.param_groups]
         self._since, self._unseen = Means(), list[tuple[str, Loss]]()
-        self._say, self._title = say, title
-        self._within = keep.restore(self) if keep and keep.resume else {}
-        self._since.load_state_dict(self._within.get("means", {}))
-        self._logged_s = self.elapsed_s
+        self._say, self.title = say, title
+        self.within = keep.restore(self) if keep and keep.resume else {}
         self.log = log
         if keep and self.workers.leads and log is None:
-            self.log = CsvLog(keep.log, resume=self.epoch > 0 or bool(self._within))
+            self.log = CsvLog(keep.log, resume=self.epoch > 0 or bool(self.within))
             self.log.cut(self.step)
 
     @property
@@ -123,11 +123,12 @@ class Trainer:
     def epochs(self) -> Iterator[dict[str, float]]:
         """Train, and yield the log's row after every epoch; raises what :meth:`run` does."""
         shown = self.options.progress and self.workers.leads
-        self._zero = time.perf_counter() - self.elapsed_s
         with (
+            joined(self, Judging(self.net, self.task)) as self._forward,
             Interrupt(enabled=self.keep is not None) as self._interrupt,
-            progress_bar(self.options.epochs or None, self._title, enabled=shown) as advance,
+            progress_bar(self.options.epochs or None, self.title, enabled=shown) as advance,
         ):
+            self._zero, self._logged_s = time.perf_counter() - self.elapsed_s, self.elapsed_s
             while not self.over:
                 row = self._epoch()
                 advance(summary(row))
@@ -148,7 +149,7 @@ class Trainer:
                 self._stop_here(index, len(batches))
             if progress >= 1.0:  # the time is over
                 break
-            self._take_step(self.workers.share(batches[index]), progress, index)
+            self._take_step(batches[index], progress, index)
             every = self.options.log_every
             if every and self.step % every == 0 and part < 1.0:
                 self._write({"epoch": self.epoch + part})
@@ -156,10 +157,13 @@ class Trainer:
 
     def _batches(self) -> tuple[int, Sequence[Any]]:
         """Return the first batch of this epoch that is left, and all of them."""
-        within, self._within = self._within, {}
+        within, self.within = self.within, {}
         if within:
             restore_random_state(within["begun"], self.rng)
+            self._since.load_state_dict(within.get("means", {}))
         self._begun = random_state(self.rng)
+        if self.workers.count > 1:  # an order that torch's own generator draws is the same in all
+            torch.manual_seed(1 + self.options.seed + 10_007 * self.epoch)
         batches = self.task.batches(self.epoch, self.rng)
         if within:
             restore_random_state(within["random"], self.rng)
@@ -170,13 +174,16 @@ class Trainer:
                 (self.options.seed, self.epoch, first, self.workers.rank)
             )
             torch.manual_seed(int(self._own.integers(2**62)))
+            self.task.apart(self._own)
         return first, batches
 
     def _take_step(self, batch: Any, progress: float, index: int) -> None:
         self._set_rates(progress)
         step = Step(self.epoch, progress, self._own, self.device, self._autocast)
-        loss: Loss = self._forward(batch, step)
-        total = loss.total
+        part, share = self.workers.share(batch)
+        loss: Loss = self._forward(part, step)
+        total = loss.total * share
+        self._since.add(loss, share)
         self._look(f"epoch {self.epoch + 1}, batch {index + 1}", loss)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(total).backward()
@@ -205,8 +212,7 @@ class Trainer:
         return torch.autocast(self.device.type, kind, enabled=kind is not torch.float32)
 
     def _look(self, place: str, loss: Loss) -> None:
-        """Take note of a loss, and see now and then that all are numbers."""
-        self._since.add(loss)
+        """See now and then that all losses are numbers."""
         self._unseen.append((f"step {self.step + 1} ({place})", loss))
         if self.device.type == "cpu" or len(self._unseen) >= _LOOK_EVERY:
             self._see()
@@ -255,14 +261,15 @@ class Trainer:
     ) -> dict[str, float]:
         """Write a row: what the steps since the last one were like, and what was found."""
         now, rate = self._now(), float(self.optimiser.param_groups[0]["lr"])
-        row = place | {"step": float(self.step)} | self._since.take() | dict(found or {})
+        row = place | {"step": float(self.step)}
+        row |= self._since.take(self.workers) | dict(found or {})
         row |= {"learning_rate": rate, "seconds": now - self._logged_s}
         self._logged_s = now
         if self.workers.leads:
             if self.log:
                 self.log.write(row)
             if self._say:
-                self._say(f"{self._title}: {summary(row)}")
+                self._say(f"{self.title}: {summary(row)}")
         return row
 
     def _now(self) -> float:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-
-from emostress_ros.errors import ParameterError
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+_NAMED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_PATIENCE = timedelta(days=7)
+"""How long one waits for another, which may judge for hours; that one died, torchrun notices."""
+
+
+def processes() -> int:
+    """Return how many processes ``torchrun`` started; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if all(name in os.environ for name in _NAMED) else 1
 
 
 class Workers:
@@ -21,17 +29,21 @@ class Workers:
     faster; ``DistributedDataParallel`` averages the gradients, so that all hold the same weights
     (Li et al., "PyTorch Distributed", VLDB 2020).  Alone, everything here does nothing.
 
+    Args:
+        device: of this process; under ``torchrun`` with ``cuda``, each takes its own.
+        alone: train without the others, where a training is too small to share.
+
     Attributes:
         rank: of this process, from 0.
         count: of the processes.
-        device: of this process: under ``torchrun`` with ``cuda``, each its own.
+        device: of this process.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str = "cpu", *, alone: bool = False) -> None:
         import torch
 
-        self.rank = int(os.environ.get("RANK", "0"))
-        self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        self.count = 1 if alone else processes()
+        self.rank = int(os.environ["RANK"]) if self.count > 1 else 0
         self.device = torch.device(device)
         if self.count == 1:
             return
@@ -39,7 +51,8 @@ class Workers:
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)))
             torch.cuda.set_device(self.device)
         if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            torch.distributed.init_process_group(backend, timeout=_PATIENCE)
 
     @property
     def leads(self) -> bool:
@@ -63,30 +76,23 @@ class Workers:
                 module, find_unused_parameters=not every_weight, broadcast_buffers=False
             )
 
-    def share(self, batch: Any) -> Any:
-        """Return this worker's part of a batch.
+    def share(self, batch: Any) -> tuple[Any, float]:
+        """Return this worker's part of a batch, and what its loss weighs.
+
+        The weights are such that the mean of the weighted gradients is that of the whole batch,
+        also where its rows do not divide among the workers.  Where there are fewer rows than
+        workers, some go through the first row for nothing, as all have to take the same steps.
 
         Args:
             batch: tensors and arrays are parted along their first axis, tuples and mappings item
                 by item; anything else goes to all as it is.
-
-        Raises:
-            ParameterError: fewer rows than workers.
         """
-        if self.count == 1:
-            return batch
-        if isinstance(batch, tuple):
-            return tuple(self.share(part) for part in batch)
-        if isinstance(batch, Mapping):
-            return {name: self.share(part) for name, part in batch.items()}
-        if not hasattr(batch, "shape") or not batch.shape:
-            return batch
-        if len(batch) < self.count:
-            raise ParameterError(
-                f"a batch of {len(batch)} cannot be shared by {self.count} processes; use larger "
-                f"batches or fewer processes"
-            )
-        return batch[self.rank :: self.count]
+        rows = _rows(batch)
+        if self.count == 1 or not rows:
+            return batch, 1.0
+        part = slice(self.rank, None, self.count) if self.rank < rows else slice(0, 1)
+        mine = len(range(self.rank, rows, self.count))
+        return _parted(batch, part), mine * self.count / rows
 
     def average(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace tensors by their mean over the workers, in one exchange."""
@@ -103,25 +109,38 @@ class Workers:
 
     def means(self, *values: float) -> tuple[float, ...]:
         """Return the means of numbers over the workers."""
+        if self.count == 1 or not values:
+            return values
         import torch
+        from torch import distributed
 
-        held = torch.tensor(values, device=self.device)
-        self.average([held])
-        return tuple(held.tolist()) if self.count > 1 else values
+        held = torch.tensor(values, dtype=torch.float64)
+        distributed.all_reduce(held)
+        return tuple((held / self.count).tolist())
 
-    def leaders(self, found: dict[str, float]) -> dict[str, float]:
-        """Return what the leader found, so that all decide alike."""
+    def leaders(self, found: Any) -> Any:
+        """Return what the leader has, so that all decide alike."""
         if self.count == 1:
             return found
+        import torch
         from torch import distributed
 
         held = [found]
-        distributed.broadcast_object_list(held, src=0)
+        distributed.broadcast_object_list(held, src=0, device=torch.device("cpu"))
         return held[0]
 
-    def close(self) -> None:
-        """Leave the group."""
-        if self.count > 1:
-            from torch import distributed
 
-            distributed.destroy_process_group()
+def _rows(batch: Any) -> int:
+    """Return the length of the first array of a batch; 0 where there is none."""
+    if isinstance(batch, tuple | Mapping):
+        parts = batch.values() if isinstance(batch, Mapping) else batch
+        return next((rows for rows in map(_rows, parts) if rows), 0)
+    return len(batch) if getattr(batch, "shape", ()) else 0
+
+
+def _parted(batch: Any, part: slice) -> Any:
+    if isinstance(batch, tuple):
+        return tuple(_parted(item, part) for item in batch)
+    if isinstance(batch, Mapping):
+        return {name: _parted(item, part) for name, item in batch.items()}
+    return batch[part] if getattr(batch, "shape", ()) else batch

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from emostress_ros.training.mixup import blend, shares_and_partners  # noqa: E40
 from emostress_ros.training.schedule import SCHEDULES  # noqa: E402
 from emostress_ros.training.task import Loss, Task, TrainerOptions  # noqa: E402
 from emostress_ros.training.trainer import Trainer  # noqa: E402
-from emostress_ros.training.workers import Workers  # noqa: E402
 
 torch.set_num_threads(1)
 ROWS = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
@@ -240,68 +237,3 @@ def test_columns_that_join_later_are_nan_before(tmp_path: Path) -> None:
     columns = log.read()
     assert columns["epoch"] == [1.0, 2.0] and columns["a"][0] == 1.0 and columns["b"][1] == 5.0
     assert np.isnan([columns["a"][1], columns["b"][0]]).all()
-
-
-def test_a_batch_is_shared_whole_and_once() -> None:
-    shares = []
-    for rank in range(3):
-        workers = Workers()
-        workers.rank, workers.count = rank, 3
-        shares.append(workers.share(("meld", np.arange(7), {"rows": torch.arange(4)})))
-        with pytest.raises(ParameterError, match="a batch of 2 cannot be shared by 3 processes"):
-            workers.share(torch.zeros(2))
-    assert [name for name, _, _ in shares] == ["meld"] * 3
-    assert sorted(np.concatenate([rows for _, rows, _ in shares])) == list(range(7))
-    assert sorted(torch.cat([rest["rows"] for _, _, rest in shares]).tolist()) == [0, 1, 2, 3]
-
-
-SCRIPT = """
-import sys, torch
-sys.path[:0] = [{tests!r}]
-from pathlib import Path
-from test_trainer import Toy, net_of, seed_everything
-from emostress_ros.training.keep import Keep
-from emostress_ros.training.task import TrainerOptions
-from emostress_ros.training.trainer import Trainer
-from emostress_ros.training.workers import Workers
-folder = Path({folder!r})
-workers = Workers("cpu")
-rng = seed_everything(workers.rank)  # the weights start apart: the leader's are taken
-net, rng = net_of(rng), seed_everything(3)
-options = TrainerOptions(epochs={epochs}, rate=0.05, clip_norm=1.0, ema=0.9, patience=9)
-keep = Keep(folder / "run", resume=True)
-done = Trainer(net, Toy(), options, rng, keep=keep, workers=workers)
-wrote = done.log is not None
-done.run()
-torch.save({{"net": done.net.state_dict(), "ema": done.averaged.state_dict(), "wrote": wrote,
-            "best": done.stopping.best, "share": len(workers.share(torch.zeros(7)))}},
-           folder / f"rank{{workers.rank}}.pt")
-workers.close()
-"""
-
-
-def together(folder: Path, epochs: int) -> list[dict[str, Any]]:
-    folder.mkdir(exist_ok=True)
-    script = folder / "train.py"
-    tests = str(Path(__file__).parent)
-    script.write_text(SCRIPT.format(tests=tests, folder=str(folder), epochs=epochs))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-               "2", str(script)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
-
-
-def test_two_processes_hold_the_same_weights_and_one_writes(tmp_path: Path) -> None:
-    first, second = together(tmp_path, 3)
-    for part in ("net", "ema"):
-        for key, value in first[part].items():
-            assert torch.equal(value, second[part][key]), key
-    assert (first["wrote"], second["wrote"]) == (True, False)
-    assert first["best"] == second["best"] > 0.5
-    assert (first["share"], second["share"]) == (4, 3)
-    log = CsvLog(tmp_path / "run" / "log.csv", resume=True).read()
-    assert log["epoch"] == [1.0, 2.0, 3.0]
-    alone = trainer(epochs=3)
-    alone.run()
-    assert alone.step == log["step"][-1]  # the same steps, each shared

@@ -5,7 +5,7 @@ card.  A network may learn from teachers: their averaged probabilities on the sa
 are its target (Hinton et al., "Distilling the knowledge in a neural network", 2015; Beyer et al.,
 "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
 
-``torchrun --nproc-per-node N -m emostress_ros.training.face.train`` trains with N processes.
+``torchrun --nproc-per-node N -m emostress_ros train face`` trains with N processes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from emostress_ros.training.face.data import prepare
 from emostress_ros.training.face.fit import load_average, load_net, trainer_of
 from emostress_ros.training.face.mobilenet import PACKAGE, MobileNetV1
 from emostress_ros.training.face.recipe import run_folder
+from emostress_ros.training.together import together
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,10 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         net = load_net(run_folder(options) / "checkpoint.pt")
     else:
         net = trainer_of(options, train, validation, workers).run()
-        workers.close()
     if options.side:
         _resize(net, options.side)
-    if workers.leads and not options.no_export:
+    if not options.no_export:
         from emostress_ros.training.face.export import export, plot
 
         targets = validation.emotion.numpy(), validation.ferplus.numpy()
@@ -106,4 +106,4 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(together(main))

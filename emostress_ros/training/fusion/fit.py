@@ -23,7 +23,7 @@ from emostress_ros.fusion.evidence import HAS_EMBEDDING, SPEAKS_OF_EMOTION, SPEA
 from emostress_ros.training.common import CsvLog, seed_everything
 from emostress_ros.training.fusion.directions import telling
 from emostress_ros.training.fusion.nets import NETS
-from emostress_ros.training.fusion.pairs import SUBSETS, Moments, Pairs, mask
+from emostress_ros.training.fusion.pairs import SUBSETS, IntArray, Moments, Pairs, mask
 from emostress_ros.training.fusion.tokens import Said
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.trainer import Trainer
@@ -69,13 +69,13 @@ class _Fused(Task):
     def __init__(self, pairs: Pairs, options: FitOptions) -> None:
         self.pairs, self.options = pairs, options
 
-    def batches(self, epoch: int, rng: np.random.Generator) -> range:
-        """Return the steps; each draws its own moments."""
-        return range(self.options.steps)
+    def batches(self, epoch: int, rng: np.random.Generator) -> list[IntArray]:
+        """Return the steps: as many rows as each draws moments."""
+        return [np.arange(self.options.batch)] * self.options.steps
 
-    def loss(self, net: nn.Module, batch: int, step: Step) -> Loss:
+    def loss(self, net: nn.Module, batch: IntArray, step: Step) -> Loss:
         """Return the loss of moments drawn anew."""
-        moments = self.pairs.draw(self.options.batch, step.rng)
+        moments = self.pairs.draw(len(batch), step.rng)
         return loss_of(net, self.pairs, moments, self.options, step.rng)
 
 

@@ -24,7 +24,7 @@ from emostress_ros.training.common import CsvLog, parameter_groups, seed_everyth
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.fusion.encode import FACE_TO_WIRE
 from emostress_ros.training.fusion.fit import MASKS
-from emostress_ros.training.fusion.pairs import Moments, Pairs
+from emostress_ros.training.fusion.pairs import IntArray, Moments, Pairs
 from emostress_ros.training.fusion.tables import Table
 from emostress_ros.training.fusion.tokens import Said
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
@@ -100,18 +100,18 @@ class _Through(Task):
     ) -> None:
         self.inputs, self.pairs, self.options, self.start = inputs, pairs, options, start
 
-    def batches(self, epoch: int, rng: np.random.Generator) -> range:
-        """Return the steps; each draws its own moments."""
-        return range(self.options.steps)
+    def batches(self, epoch: int, rng: np.random.Generator) -> list[IntArray]:
+        """Return the steps: as many rows as each draws moments, half of which speak of emotion."""
+        return [np.arange(2 * self.options.batch)] * self.options.steps
 
     def begin(self, net: Any) -> None:
         """Keep the face network's batch statistics as they are: the batches are small."""
         net["face"].eval()
 
-    def loss(self, net: Any, batch: int, step: Step) -> Loss:
+    def loss(self, net: Any, batch: IntArray, step: Step) -> Loss:
         """Return the terms: what is said together, by a subset and by the face alone."""
         options = self.options
-        moments = _of_emotion(self.pairs.draw(2 * options.batch, step.rng))
+        moments = _of_emotion(self.pairs.draw(len(batch), step.rng))
         embeddings, evidence, alone = perceived(net["face"], self.inputs, self.pairs, moments)
         chosen = MASKS[step.rng.integers(len(MASKS), size=len(moments.emotion))]
         part = masked(self.pairs.layout, embeddings, evidence, torch.from_numpy(chosen))

@@ -128,6 +128,10 @@ class _Stress(Task):
         order = torch.randperm(len(self.inputs), generator=self.generator)
         return order.split(self.options.batch)
 
+    def apart(self, rng: np.random.Generator) -> None:
+        """Let each process change its windows in its own way."""
+        self.generator.manual_seed(int(rng.integers(2**62)))
+
     def loss(self, net: nn.Module, batch: Tensor, step: Step) -> Loss:
         """Return the weighted cross-entropy of changed windows."""
         logits = net(augment(self.inputs[batch], self.options, self.generator))
