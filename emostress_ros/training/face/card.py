@@ -89,10 +89,10 @@ def build_card(
             "FER2013 is web photographs of posed and acted faces, labelled by few people; human "
             "agreement with its labels is about 65 % (Goodfellow et al. 2013).",
             "An expression is not a feeling: the output says what a face shows.",
-            "FER2013 names no persons: its official division is a random one of pictures, so the "
-            "figures on PublicTest are those of a random split, without its exact and near "
-            "duplicates in Training; people may be on both sides, and a person-disjoint figure "
-            "cannot be had from this set.",
+            "FER2013 names no persons: its official division is one of pictures, so the figures on "
+            "PublicTest are those of a random split (but for exact and near duplicates, which are "
+            "not learned from); people may be on both sides, and a person-disjoint figure cannot "
+            "be had from this set.",
             "Disgust is rare (1.5 % of the faces); fear is often taken for sadness or surprise.",
             "Valence and arousal are expectations under the class probabilities, not regressed.",
         ],
