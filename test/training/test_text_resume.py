@@ -14,9 +14,12 @@ torch = pytest.importorskip("torch")
 from emostress_ros.errors import DatasetError  # noqa: E402
 from emostress_ros.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from emostress_ros.training.datasets.labelled_text import Row, assemble  # noqa: E402
+from emostress_ros.training.keep import Keep  # noqa: E402
+from emostress_ros.training.logs import CsvLog  # noqa: E402
 from emostress_ros.training.text import finetune as finetuning  # noqa: E402
 from emostress_ros.training.text.data import Corpora  # noqa: E402
 from emostress_ros.training.text.encoder import Bert, BertShape  # noqa: E402
+from emostress_ros.training.text.heads import HeadOptions, train_heads  # noqa: E402
 
 SHAPE = BertShape(vocabulary=30, positions=12, width=64, inner=32, layers=1, heads=2)
 OPTIONS = finetuning.FinetuneOptions(
@@ -61,3 +64,31 @@ def test_another_training_is_not_gone_on_with(stress: tuple[Corpora, Any], tmp_p
     with pytest.raises(DatasetError, match=r"another epochs, seed"):
         changed = replace(OPTIONS, seed=5)
         finetuning.finetune(Bert(SHAPE), *stress, tmp_path, changed, resume=True)
+
+
+def test_heads_go_on_where_they_were_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    rows = {"goemotions": rng.normal(size=(60, 16)).astype(np.float32)}
+    targets = {"goemotions": np.eye(7, dtype=bool)[rows["goemotions"][:, :7].argmax(1)]}
+    options = HeadOptions(hidden=8, epochs=4, batch=16)
+    whole = train_heads(rows, targets, options, keep=Keep(tmp_path / "whole"))
+
+    def broken(path: Path, state: Any) -> None:
+        save_checkpoint(path, state)
+        if state["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("emostress_ros.training.keep.save_checkpoint", broken)
+        with pytest.raises(KeyboardInterrupt):
+            train_heads(rows, targets, options, keep=Keep(tmp_path / "parts"))
+    seen: list[int] = []
+    keep = Keep(tmp_path / "parts", resume=True)
+    parts = train_heads(rows, targets, options, lambda epoch, *_: seen.append(epoch), keep)
+    assert seen == [3, 4]
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, parts.state_dict()[name]), name
+    logs = [CsvLog(tmp_path / kind / "log.csv", resume=True).read() for kind in ("whole", "parts")]
+    assert logs[0]["training_loss"] == logs[1]["training_loss"] and len(logs[0]["epoch"]) == 4

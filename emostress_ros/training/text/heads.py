@@ -12,6 +12,7 @@ from torch import nn
 
 from emostress_ros.modalities.text.tokenizer import pad
 from emostress_ros.training.common import seed_everything
+from emostress_ros.training.keep import Keep
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.text.data import length_buckets
 from emostress_ros.training.text.encoder import Bert
@@ -62,6 +63,7 @@ def train_heads(
     targets: dict[str, npt.NDArray[np.bool_]],
     options: HeadOptions,
     watch: Callable[[int, float, HeadNet], None] | None = None,
+    keep: Keep | None = None,
 ) -> HeadNet:
     """Train the heads that the given sets can teach.
 
@@ -70,6 +72,7 @@ def train_heads(
         targets: set to (N, K) label indicators.
         options: settings.
         watch: called after every epoch with its number from 1, its mean loss and the network.
+        keep: checkpoint and log.
     """
     rng = seed_everything(options.seed)
     names = tuple(n for n, sources in LEARNT_FROM.items() if set(sources) & set(embeddings))
@@ -78,7 +81,8 @@ def train_heads(
         epochs=options.epochs, rate=options.learning_rate, weight_decay=options.weight_decay,
         seed=options.seed,
     )  # fmt: skip
-    trainer = Trainer(net, _Embedded(embeddings, targets, options), wanted, rng)
+    task = _Embedded(embeddings, targets, options)
+    trainer = Trainer(net, task, wanted, rng, keep=keep, title="heads")
     for row in trainer.epochs():
         if watch:
             watch(trainer.epoch, row["training_loss"], net)

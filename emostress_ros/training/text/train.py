@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def _finetuned(corpora: Corpora, pretrained: Pretrained, options: argparse.Names
 
 def _heads_only(corpora: Corpora, pretrained: Pretrained, options: argparse.Namespace) -> Any:
     """Train heads over the embeddings of an encoder that stays as it is."""
+    from emostress_ros.training.keep import Keep
     from emostress_ros.training.text import heads as heading
     from emostress_ros.training.text.encoder import BertShape
     from emostress_ros.training.text.write import Trained
@@ -114,7 +116,8 @@ def _heads_only(corpora: Corpora, pretrained: Pretrained, options: argparse.Name
         judged = {name: heading.pooled(bert, ids) for name, ids in held_out.items()}
     targets = {name: corpora.train[name].targets for name in features}
     settings = heading.HeadOptions(epochs=options.epochs or 12, seed=options.seed)
-    net = heading.train_heads(features, targets, settings)
+    keep = Keep(Path(options.run) / "heads", options.resume, asdict(settings))
+    net = heading.train_heads(features, targets, settings, keep=keep)
     logits = {name: heading.head_logits(net, rows) for name, rows in judged.items()}
     heads = {name: heading.as_linear(layer) for name, layer in net.heads.items()}
     return Trained(state, shape, heading.as_linear(net.hidden), heads, logits)
