@@ -33,6 +33,9 @@ PUBLISHED = "as published"
 RAW, SHIPPED, TEMPERATURE, ISOTONIC = "raw", "shipped", "temperature", "isotonic"
 
 
+_EMOTION = "emotion"
+
+
 @dataclass(frozen=True)
 class Honesty:
     """Calibration of one model on one set.
@@ -126,7 +129,8 @@ def calibration_of(card: ModelCard, dataset: str) -> tuple[float, float] | None:
     """Return (temperature, shift) that a card says its model was calibrated with on a set.
 
     ``temperature_<dataset>`` counts before ``temperature``, ``temperature_general`` is that of
-    what is published; ``platt_stress`` is (slope, shift).
+    what is published, ``temperature_emotion`` that of a fusion's emotion, of whatever it is made;
+    ``platt_stress`` is (slope, shift).
     ``None`` where the card names none.
     """
     known: Mapping[str, Any] = card.raw.get("calibration") or {}
@@ -135,6 +139,8 @@ def calibration_of(card: ModelCard, dataset: str) -> tuple[float, float] | None:
         slope, shift = known["platt_stress"]
         return 1.0 / float(slope), float(shift)
     own = "temperature_general" if PUBLISHED in dataset else f"temperature_{name}"
+    if f": {_EMOTION} from" in dataset:
+        own = f"temperature_{_EMOTION}"
     for key in (own, "temperature"):
         if key in known:
             return float(known[key]), float(known.get("shift", 0.0))

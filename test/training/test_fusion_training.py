@@ -272,3 +272,42 @@ def test_the_directions_tell_noise_from_a_signal():
     assert rows.shape == (2, WIDTHS["face"])  # noise, and one less than the kinds
     clean, noise = faces.vectors @ rows[0]
     assert noise.mean() > clean.mean() + 0.5
+
+
+def test_a_fold_is_calibrated_by_the_people_of_the_others_alone():
+    from emostress_ros.training.calibrate import fit_temperature, soften
+    from emostress_ros.training.fusion.evaluate import ALONE, name_of
+    from emostress_ros.training.fusion.validate import SPEAKING, Validation, calibrate
+
+    def answers(skill: float) -> Validation:
+        """Five folds; of the last fold's people so many answers are right."""
+        rng, found = np.random.default_rng(0), Validation()
+        for fold in range(5):
+            truth = rng.integers(0, 7, 300)
+            found.emotion.truth.append(truth)
+            for subset in SPEAKING:
+                right = rng.random(300) < (skill if fold == 4 else 0.9)
+                top = np.where(right, truth, (truth + 1) % 7)
+                rows = np.where(np.arange(7) == top[:, None], 0.4, 0.1)
+                for name in ("early", ALONE):
+                    found.emotion.add(name, name_of(subset), rows)
+        calibrate(found, "early")
+        return found
+
+    easy, hard = answers(0.9), answers(0.3)
+    everything = name_of(SPEAKING[-1])
+    surer = easy.emotion.said["early", everything]
+    for fold, rows in enumerate(surer):  # right in nine of ten, and said 0.4: it was too modest
+        assert 0.85 < rows.max(axis=1).mean() < 0.95
+        before = easy.emotion.said[ALONE, everything][fold]
+        np.testing.assert_array_equal(rows.argmax(axis=1), before.argmax(axis=1))
+    assert easy.emotion.said[ALONE, everything][0].max() == 0.4  # others are left alone
+    # How the last fold's people were answered changes the calibration of the others, not theirs.
+    last = hard.emotion.said["early", everything]
+    assert last[4].max() == pytest.approx(surer[4].max(), abs=1e-6)
+    assert last[0].max() < surer[0].max() - 0.05
+    truth = np.concatenate(hard.emotion.truth)
+    rows = np.concatenate([hard.emotion.of(ALONE, name_of(s)) for s in SPEAKING])
+    ships = fit_temperature(np.tile(truth, len(SPEAKING)), rows)
+    assert hard.temperature == {"early": pytest.approx(ships)}
+    assert soften(rows[:1], ships).max() < surer[4].max()

@@ -33,7 +33,7 @@ from emostress_ros.training.fusion.pairs import (
 from emostress_ros.training.fusion.tables import Table
 
 PARITY = 1e-4
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 STRESS_MODERATE, STRESS_HIGH = 0.4, 0.7
 _MEANING: dict[str, tuple[list[str | int], str]] = {
     "probabilities": (["P", 7], "calibrated, in the order of labels"),

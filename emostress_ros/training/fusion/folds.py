@@ -91,13 +91,15 @@ def write_fold(
     moments = pairs.draw(64, np.random.default_rng(options.seed))
     written = []
     shipped = ModelCard.load(f"fusion_{strategy}")
+    calibration = dict(shipped.raw["calibration"])
+    deployed = DeployedFusion(net, float(calibration.get("temperature_emotion", 1.0)))
     for person in fold:
         folder = out / f"fusion_{strategy}" / person.replace("/", "_")
-        parity = export(DeployedFusion(net), folder / "model.onnx", pairs, moments)
+        parity = export(deployed, folder / "model.onnx", pairs, moments)
         facts = {
             "reliability": dict(shipped.reliability),
             "threshold_unknown": shipped.threshold_unknown,
-            "calibration": {"method": "none of its own"},
+            "calibration": calibration,
             "training": {
                 "command": "python -m emostress_ros.training.fusion.folds --data DATA --out OUT "
                 f"--steps {options.steps}",

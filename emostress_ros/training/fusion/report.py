@@ -171,7 +171,9 @@ def write(
         "",
         "## When the emotion is unknown", "",
         "The rule of all cards (docs/calibration.md), over the 14 subsets that speak of emotion, "
-        "all alike:", "", *_threshold_lines(results["subsets"]), "",
+        "all alike. By the same answers the logits of a learned fusion are divided by one "
+        "temperature; in every figure of this page a fold has that of the other four.", "",
+        *_threshold_lines(results["subsets"]), "",
         "## The loss, term by term", "", "![loss](fusion_loss.png)", "",
         *_stage3_lines(results.get("stage3")),
     ]  # fmt: skip
@@ -195,9 +197,13 @@ def summary(results: Results) -> str:
 
 
 def _threshold_lines(subsets: Results) -> list[str]:
-    rows = ["| strategy | threshold | UAR of any subset [%] | ECE |", "|---|---|---|---|"]
+    rows = [
+        "| strategy | temperature | threshold | UAR of any subset [%] | ECE |",
+        "|---|---|---|---|---|",
+    ]
     rows += [
-        f"| {name} | {item['threshold']:.3f} | {100 * item['uar']:.1f} | {item['ece']:.3f} |"
+        f"| {name} | {item['temperature']:.3f} | {item['threshold']:.3f} | "
+        f"{100 * item['uar']:.1f} | {item['ece']:.3f} |"
         for name, item in subsets.items()
     ]
     return rows
