@@ -11,17 +11,11 @@ from benchmarks.result import Check, Row
 from benchmarks.timing import interleave
 from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.fusion import FusionConfig, FusionPipeline
-from emostress_ros.modalities.face.parameters import DEFAULT_MODEL
+from emostress_ros.fusion.learned import LearnedFusion
 from emostress_ros.person.consent import ConsentRegistry
 
 GROUP = "fusion"
 LIMIT_MS = 0.1
-_MODELS = {
-    "face": f"{DEFAULT_MODEL}@1.0.0",
-    "voice": "voice_speech@1.0.0",
-    "physiology": "physiology_wrist@1.0.0",
-    "text": "text_minilm@1.0.0",
-}
 
 
 def rows(seconds: float) -> list[Row]:
@@ -61,14 +55,16 @@ def rows(seconds: float) -> list[Row]:
 
 
 def _feed(pipeline: FusionPipeline, clock: list[int]) -> None:
+    """Tell of four senses by the encoders that the model learned to read."""
+    assert isinstance(pipeline.fusion, LearnedFusion)
     random = np.random.default_rng(0)
-    for modality, model in _MODELS.items():
+    for modality, place in pipeline.fusion.layout.places.items():
         chances = random.dirichlet(np.ones(len(EMOTIONS))).astype(np.float32)
         spoken = modality != "physiology"
         embedding = Embedding(
-            stamp_ns=clock[0], modality=modality, model=model,
-            vector=random.normal(size=64).astype(np.float32), quality=0.9, person_id="anna",
-            source_id=modality, labels=EMOTIONS if spoken else (),
+            stamp_ns=clock[0], modality=modality, model=place.known.models[0],
+            vector=random.normal(size=place.known.width).astype(np.float32),
+            quality=0.9, person_id="anna", source_id=modality, labels=EMOTIONS if spoken else (),
             probabilities=chances if spoken else np.empty(0, np.float32),
             valence=0.1, arousal=0.2, stress=float("nan") if spoken else 0.4,
         )  # fmt: skip

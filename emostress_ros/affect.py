@@ -1,7 +1,8 @@
 """The nouns of the package: what is sensed, what is perceived, what is concluded.
 
-All of them are frozen dataclasses over numpy.  Stamps are integer nanoseconds on the *sensor's*
-clock; they travel untouched from the sample to the affect that it leads to.
+All of them are immutable: what is checked when it is made is a frozen dataclass, what is concluded
+many times a second a named tuple, made in a fifth of the time.  Stamps are integer nanoseconds on
+the *sensor's* clock; they travel untouched from the sample to the affect that it leads to.
 
 Labels are those of ``hri_msgs/Expression`` (ROS4HRI, REP-155).  Valence and arousal lie in
 [-1, 1] (Russell, "A circumplex model of affect", 1980), stress in [0, 1]; NaN means
@@ -15,6 +16,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -225,8 +227,7 @@ class AlignedSet:
         return np.array([name in self.embeddings for name in self.expected], dtype=bool)
 
 
-@dataclass(frozen=True)
-class Contribution:
+class Contribution(NamedTuple):
     """How much one modality's evidence weighed in an :class:`Affect`.
 
     Attributes:
@@ -246,8 +247,7 @@ class Contribution:
     age_ns: int
 
 
-@dataclass(frozen=True)
-class Affect:
+class Affect(NamedTuple):
     """One person's emotion and stress at one moment, with what it rests on.
 
     Attributes:

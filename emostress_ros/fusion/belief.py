@@ -40,13 +40,14 @@ class Belief:
         if len(self._held) != len(probabilities):
             self._held = list(probabilities)
             return self._held
-        others = len(probabilities) - 1
+        others, least = len(probabilities) - 1, _LEAST
         stays = math.exp(-elapsed_s / self._lasts_s)
         moved = (1.0 - stays) / others
+        kept = stays - moved
         # However long nothing came, one moment is one look.
         look = min(1.0, elapsed_s / self._look_s)
         weighed = [
-            (moved + (stays - moved) * held) * (said if said > _LEAST else _LEAST) ** look
+            (moved + kept * held) * (said if said > least else least) ** look
             for held, said in zip(self._held, probabilities, strict=True)
         ]
         total = sum(weighed)

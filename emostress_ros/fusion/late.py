@@ -100,13 +100,13 @@ class LateFusion(FusionStrategy):
         skill = self._reliability(model, task)
         return DEFAULT_RELIABILITY if skill is None else skill
 
-    def _emotion(self, evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
+    def _emotion(self, evidence: list[Evidence]) -> tuple[list[float], np.ndarray]:
         weights = np.array([item.emotion_weight for item in evidence])
         trust = np.array([item.trust for item in evidence])
         heard = (weights > 0.0) & (trust >= self._min_trust)
         share = np.zeros(len(evidence))
         if not heard.any():
-            return np.empty(0), share
+            return [], share
         opinions = np.stack(
             [
                 wire_probabilities(item.embedding)
@@ -115,7 +115,8 @@ class LateFusion(FusionStrategy):
             ]
         )
         share[heard] = pool.shares(weights[heard])
-        return pool.pool(opinions, trust[heard], weights[heard], self._synergy), share
+        pooled = pool.pool(opinions, trust[heard], weights[heard], self._synergy)
+        return pooled.tolist(), share
 
     def _stress(self, evidence: list[Evidence]) -> tuple[float, np.ndarray]:
         weights = np.array([item.stress_weight for item in evidence])

@@ -36,9 +36,8 @@ OUTPUTS = (
 )
 _USED = ("probabilities", "valence", "arousal", "stress", "emotion_weights", "stress_weights")
 _MOST_SHAPES = 64
-_Run = tuple[BoundRun, Packer, list[tuple[int, int]]]
-_NOTHING = np.empty(0, np.float32)
-_SILENCE = Finding(_NOTHING, math.nan, math.nan, math.nan, {})
+_Run = tuple[BoundRun, Packer, list[np.ndarray]]
+_SILENCE = Finding([], math.nan, math.nan, math.nan, {})
 
 
 class LearnedFusion(FusionStrategy):
@@ -87,44 +86,40 @@ class LearnedFusion(FusionStrategy):
         heard = [self._heard(situation) for situation in situations]
         if not any(heard):
             return [_SILENCE] * len(situations)
-        run, packer, parts = self._run_of(len(heard), max(map(len, heard)))
+        run, packer, outputs = self._run_of(len(heard), max(map(len, heard)))
         packer.pack(heard)
         run.run()
-        # A list: each look into an array of a few numbers costs more than what is done with them.
-        said: list[float] = run.said.tolist()
-        return [
-            _finding(items, *[said[at + i * width : at + i * width + width] for at, width in parts])
-            for i, items in enumerate(heard)
-        ]
+        # Lists: each look into an array of a few numbers costs more than what is done with them.
+        said = [output.tolist() for output in outputs]
+        return [_finding(*one) for one in zip(heard, *said, strict=True)]
 
     def _run_of(self, people: int, tokens: int) -> _Run:
         """Return the run of this shape, made when it is first asked for.
 
         Returns:
-            the run, what writes its inputs, and where in what it said each of :data:`_USED` begins
-            and how many numbers of it are a person's.
+            the run, what writes its inputs, and the arrays of :data:`_USED`, people first.
         """
         known = self._runs.get((people, tokens))
         if known is None:
             shapes = ((people, self.layout.width), (people, tokens, self.layout.columns))
             empty = (np.zeros(shape, np.float32) for shape in shapes)
             run = self.session.bound(dict(zip(INPUTS, empty, strict=True)))
-            places = [self.session.output_names.index(name) for name in _USED]
-            parts = [(run.starts[i], run.outputs[i].size // people) for i in places]
+            named = dict(zip(self.session.output_names, run.outputs, strict=True))
+            outputs = [named[name] for name in _USED]
             if len(self._runs) >= _MOST_SHAPES:
                 self._runs.clear()
             packer = Packer(self.layout, *run.inputs.values())
-            known = self._runs[people, tokens] = run, packer, parts
+            known = self._runs[people, tokens] = run, packer, outputs
         return known
 
     def _heard(self, situation: Situation) -> list[Heard]:
-        ages = situation.aligned.ages_ns
+        ages, terms, others = situation.aligned.ages_ns, self.terms, self.default_terms
         return [
             Heard(
                 item,
-                in_order(item) if len(item.probabilities) else None,
+                in_order(item) if item.labels else None,
                 ages[item.modality] / 1e9,
-                self.terms_of(item.modality),
+                terms.get(item.modality, others),
             )
             for item in self.usable(situation)
         ]
@@ -133,35 +128,36 @@ class LearnedFusion(FusionStrategy):
 def _finding(
     items: Sequence[Heard],
     probabilities: list[float],
-    valence: list[float],
-    arousal: list[float],
-    stress: list[float],
+    valence: float,
+    arousal: float,
+    stress: float,
     emotion_weights: list[float],
     stress_weights: list[float],
 ) -> Finding:
-    names: list[str] = []
-    emotion: list[float] = []
-    felt: list[float] = []
-    known = stressed = False
-    for (embedding, opinion, _, _), one, other in zip(
-        items, emotion_weights, stress_weights, strict=False
-    ):
-        names.append(embedding.modality)
-        speaks, feels = opinion is not None, not math.isnan(embedding.stress)
-        known, stressed = known or speaks, stressed or feels
-        emotion.append(one if speaks else 0.0)
-        felt.append(other if feels else 0.0)
+    # A person of whom less is known than of another has fewer items than there are weights.
+    count, names = len(items), [item.embedding.modality for item in items]
+    speaks = [item.probabilities is not None for item in items]
+    feels = [not math.isnan(item.embedding.stress) for item in items]
+    known = any(speaks)
     return Finding(
-        np.array(probabilities, np.float32) if known else _NOTHING,
+        probabilities if known else [],
         *((_within(valence, -1.0), _within(arousal, -1.0)) if known else _mood(items)),
-        _within(stress, 0.0) if stressed else math.nan,
-        combined_shares(names, emotion, felt),
+        _within(stress, 0.0) if any(feels) else math.nan,
+        combined_shares(
+            names,
+            _of_those(speaks, emotion_weights[:count]),
+            _of_those(feels, stress_weights[:count]),
+        ),
     )
 
 
-def _within(single: list[float], low: float) -> float:
-    (value,) = single
-    return min(max(value, low), 1.0)
+def _of_those(counts: Sequence[bool], weights: Sequence[float]) -> list[float]:
+    """Return the weights of those that count, 0 for the others."""
+    return [one if there else 0.0 for one, there in zip(weights, counts, strict=True)]
+
+
+def _within(value: float, low: float) -> float:
+    return low if value < low else min(value, 1.0)
 
 
 def _mood(items: Sequence[Heard]) -> tuple[float, float]:

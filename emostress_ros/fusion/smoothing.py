@@ -92,6 +92,7 @@ class Smoother:
         self._emotion = Belief(terms.emotion_lasts_s, terms.emotion_look_s)
         self._stress = Belief(terms.stress_lasts_s, terms.stress_look_s)
         self._named, self._sure_ns = UNKNOWN, 0
+        self._each: list[float] = []
         self._level = Settled(StressLevel.UNKNOWN, terms.stress_hold_s)
 
     def smooth(self, affect: Affect, moment_ns: int) -> Affect:
@@ -111,9 +112,9 @@ class Smoother:
         gain = 1.0 - math.exp(-elapsed_s / self._terms.emotion_look_s)
         said: list[float] = now.probabilities.tolist()
         each, rest = said, 1.0 - gain
-        if len(before.probabilities) == len(said):
-            earlier = before.probabilities.tolist()
-            each = [rest * p + gain * q for p, q in zip(earlier, said, strict=True)]
+        if len(self._each) == len(said):
+            each = [rest * p + gain * q for p, q in zip(self._each, said, strict=True)]
+        self._each = each
         self._named = self._name(self._believed(said, elapsed_s), each)
         calm = 1.0 - math.exp(-elapsed_s / self._terms.stress_look_s)
         stress = _mix(before.stress, now.stress, calm)
@@ -147,10 +148,10 @@ class Smoother:
         found = self._fusion.level(believed, self._level.value)
         return self._level.settle(found, self._moment_ns)
 
-    def _name(self, believed: Sequence[float], said: Sequence[float]) -> str:
+    def _name(self, believed: list[float], said: Sequence[float]) -> str:
         if not said or self._unsure(max(said)):
             return UNKNOWN
-        best = max(range(len(believed)), key=believed.__getitem__)
+        best = believed.index(max(believed))
         if self._named == UNKNOWN:
             return EMOTIONS[best]
         # A label gives way only to one that is clearly likelier, lest two near-equals flicker.

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,6 @@ from emostress_ros.inference.session import Session
 
 Reliability = Callable[[str, str], float | None]
 """``(model identifier, task)`` to the skill on the encoder's card, [0, 1]."""
-FloatArray = npt.NDArray[np.floating]
 FROM_CARD = -1.0
 """As ``unknown_below``: the fusion card's ``threshold_unknown`` counts."""
 _UNKNOWN_BELOW = 0.4  # where the card has none: a skill of 0.3 over seven classes
@@ -51,19 +50,18 @@ class Situation:
     refused: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What a strategy makes of a situation.
 
     Attributes:
-        probabilities: (7,) in the order of ``EMOTIONS``; empty when nothing spoke of emotion.
+        probabilities: 7 in the order of ``EMOTIONS``; empty when nothing spoke of emotion.
         valence: [-1, 1] or NaN.
         arousal: [-1, 1] or NaN.
         stress: [0, 1] or NaN.
         weights: modality to its share in the state; the shares sum to 1, or there are none.
     """
 
-    probabilities: FloatArray
+    probabilities: list[float]
     valence: float
     arousal: float
     stress: float
@@ -142,16 +140,14 @@ class FusionStrategy(ABC):
         return UNKNOWN if greatest < self.unknown_below else EMOTIONS[probabilities.index(greatest)]
 
     def _affect(self, situation: Situation, found: Finding) -> Affect:
-        aligned = situation.aligned
-        probabilities = np.asarray(found.probabilities, dtype=np.float32)
-        each: list[float] = probabilities.tolist()
+        aligned, each = situation.aligned, found.probabilities
         stamps = [embedding.stamp_ns for embedding in self.usable(situation)]
         return Affect(
             stamp_ns=max(stamps, default=aligned.stamp_ns),
             person_id=aligned.person_id,
             emotion=self.name(each),
             labels=EMOTIONS if each else (),
-            probabilities=probabilities,
+            probabilities=np.array(each, dtype=np.float32),
             valence=found.valence,
             arousal=found.arousal,
             stress=found.stress,
@@ -167,9 +163,8 @@ class FusionStrategy(ABC):
         self, name: str, situation: Situation, weights: Mapping[str, float]
     ) -> Contribution:
         refused = name in situation.refused
-        fresh = embedding = situation.aligned.embeddings.get(name)
-        if embedding is None:
-            embedding = situation.stale.get(name)
+        fresh = situation.aligned.embeddings.get(name)
+        embedding = situation.stale.get(name) if fresh is None else fresh
         if embedding is None:
             status = ContributionStatus.NO_CONSENT if refused else ContributionStatus.MISSING
             return Contribution(name, "", status, 0.0, math.nan, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -31,7 +30,7 @@ def states(rows):
     builder = StatesBuilder(("face",))
     for second, *what in rows:
         at_ns = ZERO + round(second * NANOSECONDS)
-        builder.add(at_ns, dataclasses.replace(affect(*what), stamp_ns=at_ns - 50_000_000))
+        builder.add(at_ns, affect(*what)._replace(stamp_ns=at_ns - 50_000_000))
     return builder.build()
 
 
