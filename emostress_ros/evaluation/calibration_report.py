@@ -10,6 +10,7 @@ from emostress_ros.evaluation.calibration_plots import plot_model
 from emostress_ros.training.calibrate import LEAST_SKILL
 
 TARGET = 0.05
+NOTES = "calibration_notes.md"
 _WAYS = (RAW, SHIPPED, TEMPERATURE, ISOTONIC)
 _HEAD = f"""# Calibration
 
@@ -35,7 +36,7 @@ nats; smaller is better for both.
 
 {{lesson}}
 
-## When to say *unknown*
+{{notes}}## When to say *unknown*
 
 A card's `threshold_unknown` is a confidence: answers below it are better not given. The rule: the
 answers are put in the order of their confidence, and in every neighbourhood of a twentieth of
@@ -59,6 +60,8 @@ that of its emotions, not of its stress.
 def write(found: Sequence[Honesty], folder: Path, command: str) -> Path:
     """Write ``calibration.md`` and ``figures/calibration_<model>.png`` into a folder of documents.
 
+    What was tried is put in from :data:`NOTES` of that folder, where it is there.
+
     Args:
         found: of all models, those of one model one after the other.
         folder: such as ``docs``.
@@ -69,7 +72,7 @@ def write(found: Sequence[Honesty], folder: Path, command: str) -> Path:
         models.setdefault(item.model, []).append(item)
     text = _HEAD.format(
         command=command, table=_calibration_table(found), lesson=_lesson(found),
-        thresholds=_threshold_table(found),
+        notes=_notes(folder / NOTES), thresholds=_threshold_table(found),
     )  # fmt: skip
     for model, items in models.items():
         picture = folder / "figures" / f"calibration_{model}.png"
@@ -78,6 +81,10 @@ def write(found: Sequence[Honesty], folder: Path, command: str) -> Path:
     path = folder / "calibration.md"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _notes(file: Path) -> str:
+    return file.read_text(encoding="utf-8").strip() + "\n\n" if file.is_file() else ""
 
 
 def _calibration_table(found: Sequence[Honesty]) -> str:

@@ -69,10 +69,24 @@ def test_the_document_names_who_is_over_the_bound(tmp_path: Path, items: Predict
              (("honest", items), ("boasting", sure))]  # fmt: skip
     text = calibration_report.write(found, tmp_path, "emostress calibration").read_text()
     assert "Over the bound of 0.05: `text_minilm_open` on boasting" in text
+    (tmp_path / "calibration_notes.md").write_text("What was tried.\n")
+    noted = calibration_report.write(found, tmp_path, "emostress calibration").read_text()
+    assert noted.replace("What was tried.\n\n", "") == text
     assert "emostress calibration" in text
     picture = tmp_path / "figures/calibration_text_minilm_open.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert f"figures/{picture.name}" in text
+
+
+@pytest.mark.parametrize(
+    ("question", "undone"), [("emotion", (0.7, 0.0)), ("stress", None)], ids=["emotion", "stress"]
+)
+def test_only_the_emotion_of_a_fusion_has_a_temperature(
+    tmp_path: Path, question: str, undone: tuple[float, float] | None
+) -> None:
+    model = card(tmp_path, {"temperature_emotion": 0.7})
+    dataset = f"FER2013 PublicTest, RAVDESS: {question} from face + voice"
+    assert calibration.calibration_of(model, dataset) == undone
 
 
 @pytest.mark.parametrize("known", [True, False])
