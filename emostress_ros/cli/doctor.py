@@ -9,14 +9,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import onnxruntime
 from rich.console import Console
 
 import emostress_ros
 from emostress_ros.cli.models import installed
 from emostress_ros.errors import EmostressError
 from emostress_ros.inference.engines import gpu_name
-from emostress_ros.inference.session import PROVIDERS
+from emostress_ros.inference.opening import lacking_provider
+from emostress_ros.inference.providers import NATIVE, PROVIDERS
 from emostress_ros.kernels import VARIABLE, kernels
 from emostress_ros.nodes import shared_memory
 from emostress_ros.resources import share_directory
@@ -138,12 +138,15 @@ def _packaged_models() -> Finding:
 
 
 def _providers() -> Finding:
-    available = onnxruntime.get_available_providers()
-    names = [name for name, long in PROVIDERS.items() if long in available]
+    reasons = {name: lacking_provider(name) for name in PROVIDERS}
+    names = [name for name, reason in reasons.items() if not reason]
     gpu = gpu_name()
     said = f"{', '.join(names)}; GPU: {gpu}"
     if gpu != "none" and names == ["cpu"]:
-        remedy = "`pip install 'emostress_ros[gpu]'`, on a Jetson JetPack's onnxruntime-gpu"
+        remedy = (
+            "`pip install 'emostress_ros[gpu]'`, or on a Jetson JetPack's TensorRT: "
+            f"{NATIVE} is {reasons[NATIVE]}"
+        )
         return Finding("note", "inference", said, remedy)
     return Finding("ok", "inference", said)
 

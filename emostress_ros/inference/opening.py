@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emostress_ros.errors import ProviderError
+from emostress_ros.errors import ModelError, ProviderError
 from emostress_ros.inference.backend import Backend
 from emostress_ros.inference.card import ModelCard
-from emostress_ros.inference.native import BuildListener, open_native
+from emostress_ros.inference.native import BuildListener, load_runtime, open_native
 from emostress_ros.inference.ort_backend import OrtBackend, lacking
 from emostress_ros.inference.providers import NATIVE
 
@@ -52,7 +52,7 @@ def open_backend(
             try:
                 card = model if isinstance(model, ModelCard) else None
                 found = open_native(name, source, card, wish.precision, wish.listener)
-            except ProviderError as error:
+            except ModelError as error:
                 reasons.append(f"{NATIVE} cannot be used: {error}")
                 continue
             return found, _told(wish.providers, found.provider, reasons)
@@ -67,6 +67,20 @@ def open_backend(
         reasons += [f"{item} could not be started" for item in usable]
     last = OrtBackend(name, source, ("cpu",), wish.threads, wish.precision, wish.bind)
     return last, _told(wish.providers, last.provider, reasons)
+
+
+def lacking_provider(name: str) -> str:
+    """Return why a provider cannot be used on this machine, after the words ``<name> is``.
+
+    Empty where it can be; a model may still hold what it cannot run.
+    """
+    if name != NATIVE:
+        return lacking(name)
+    try:
+        load_runtime()
+    except ProviderError as error:
+        return f"not usable: {error}"
+    return ""
 
 
 def _groups(providers: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -99,7 +99,9 @@ def test_inputs_of_another_shape_or_with_nan_are_refused():
 
 
 def test_an_unknown_provider_is_refused():
-    with pytest.raises(ParameterError, match="tensorrt, tensorrt_native, tensorrt_rtx, cuda, cpu; got 'tpu'"):
+    with pytest.raises(
+        ParameterError, match="tensorrt, tensorrt_native, tensorrt_rtx, cuda, cpu; got 'tpu'"
+    ):
         Session(ModelCard.load(ENCODERS[0]), providers=("tpu",))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -133,6 +135,44 @@ def test_a_session_that_falls_back_says_so(caplog):
     assert session.provider == "cpu"
     assert "wanted tensorrt, runs on cpu" in session.fallback
     assert any("wanted tensorrt" in record.message for record in caplog.records)
+
+
+def test_a_plug_in_that_is_there_but_cannot_be_loaded_is_named_each_time(monkeypatch):
+    plugin = types.ModuleType("onnxruntime_ep_nv_tensorrt_rtx")
+    plugin.get_library_path = lambda: "/nowhere/libonnxruntime_providers_nv_tensorrt_rtx.so"
+    monkeypatch.setitem(sys.modules, plugin.__name__, plugin)
+    for _ in range(2):
+        session = Session(ModelCard.load(CARD), ("tensorrt_rtx", "cpu"))
+        assert session.provider == "cpu"
+        assert "tensorrt_rtx is installed, but cannot be loaded" in session.fallback
+        assert "/nowhere/lib" in session.fallback
+
+
+@without_gpu
+def test_providers_are_measured_and_those_that_do_not_run_say_why(tmp_path, capsys):
+    file = tmp_path / "table.md"
+    words = ["--batches", "1,3", "--seconds", "0.01", "-o", str(file)]
+    assert main(["engine", "measure", "--models", f"{CARD},face_mobilenet", *words]) == 0
+    text = file.read_text()
+    first, second = (ModelCard.load(name).identifier for name in (CARD, "face_mobilenet"))
+    rows = [line.split(" | ") for line in text.splitlines() if " | cpu | " in line]
+    assert [(row[0], row[4]) for row in rows] == [
+        (f"| {name}", size) for name in (first, second) for size in "13"
+    ]  # fmt: skip
+    for row in rows:
+        median, late, rate, difference = map(float, row[5:9])
+        assert 0 < median <= late and float(difference) == 0
+        assert rate == pytest.approx(1e3 * int(row[4]) / median, rel=0.05, abs=1)
+    assert f"- cuda, {first}, {second}: wanted cuda" in text
+    assert text in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["--batches", "1,x"], ["--batches", "0"], ["--providers", "tpu"]]
+)
+def test_what_cannot_be_measured_is_refused(words, capsys):
+    assert main(["engine", "measure", "--models", CARD, *words]) == 1
+    assert "got '" in capsys.readouterr().err
 
 
 def test_engines_are_listed_and_cleared(cache, capsys):

@@ -49,6 +49,7 @@ def open_native(
 
     Raises:
         ProviderError: something that is needed is missing, or TensorRT cannot take the model.
+        ModelError: CUDA failed, for want of memory say.
     """
     runtime = load_runtime()
     model = source if isinstance(source, bytes) else Path(source).read_bytes()
