@@ -10,33 +10,28 @@ hand: only ``cnn1d`` is trained to where it levels off, and the last epoch is ju
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from emostress_ros.metrics import Score, score_predictions, uar
-from emostress_ros.metrics.figures import confusion_matrix
-from emostress_ros.training.common import progress_bar
 from emostress_ros.training.datasets import ravdess
-from emostress_ros.training.datasets.speech_clips import SpeechClip
-from emostress_ros.training.datasets.speech_sets import SETS, SpeechSet
+from emostress_ros.training.datasets.speech_sets import SETS
 from emostress_ros.training.datasets.splits import Split, person_folds, random_folds
-from emostress_ros.training.study import Entry, Shelf, Study, StudyOptions, mean_curves
-from emostress_ros.training.voice.data import Float32Array
-from emostress_ros.training.voice.frames import FrameBank, IntArray, frame_bank
+from emostress_ros.training.study import Entry, Shelf, Study, StudyOptions
+from emostress_ros.training.voice.course import Course, Task, judge_folds
+from emostress_ros.training.voice.frames import frame_bank
 from emostress_ros.training.voice.lessons import lessons_of
 from emostress_ros.training.voice.nets import (
     ARCHITECTURES,
     FROZEN,
     SHIPPED,
-    Architecture,
     architecture,
 )
 from emostress_ros.training.voice.nets_fit import NetOptions, fit_net, predict_net
 from emostress_ros.training.voice.runs import TESS_STRIDE
+from emostress_ros.training.voice.study_shipped import shipped_judge
 from emostress_ros.training.weights import parameter_count
 
 MODELS = (*ARCHITECTURES, FROZEN, SHIPPED)
@@ -68,30 +63,6 @@ FULL = Plan({"ravdess": 1, "tess": 1}, 4, FOLDS, FOLDS, {"ravdess": 1.0, "tess":
 STARTED = replace(FULL, strides={"ravdess": 1, "tess": TESS_STRIDE})
 """That of the networks with start weights."""
 QUICK = Plan({"ravdess": 2, "tess": 16}, 1, 2, 1, {"ravdess": 0.3, "tess": 0.3})
-
-
-@dataclass(frozen=True)
-class Task:
-    """A set of clips and how it is divided.
-
-    Attributes:
-        data: the set.
-        title: as it is written.
-        clips: N clips.
-        labels: (N,) class of each.
-        splits: kind to what is judged in turn.
-    """
-
-    data: SpeechSet
-    title: str
-    clips: Sequence[SpeechClip]
-    labels: IntArray
-    splits: Mapping[str, Sequence[Split]]
-
-    def score(self, rows: Float32Array, index: IntArray) -> Score:
-        """Score (n, K) probabilities of the clips of ``index``."""
-        persons = [self.clips[i].person for i in index]
-        return score_predictions(self.data.labels, self.labels[index], rows, persons)
 
 
 def study(options: StudyOptions) -> Study:
@@ -139,8 +110,6 @@ def _entries(task: Task, name: str, options: StudyOptions, plan: Plan) -> list[E
         chosen = architecture(name)
         recipe = (plan, NetOptions(), chosen.epochs, chosen.rate, chosen.mixup)
     else:
-        from emostress_ros.training.voice.study_shipped import shipped_judge
-
         judge = shipped_judge(task, name, options)
     shelf = Shelf("voice", options, recipe)
     return [
@@ -158,64 +127,19 @@ def _net_judge(task: Task, name: str, options: StudyOptions, plan: Plan) -> Call
         fitting = NetOptions(share=plan.shares[task.data.name], mixed=mixed, seed=options.seed)
         bank = frame_bank(task.clips, task.labels, options.work, changed=plan.changed,
                           seed=options.seed, progress=options.progress)  # fmt: skip
-        splits = task.splits[kind]
-        total = len(splits) * fitting.epochs(chosen)
-        title = f"{task.title} {kind}: {name}"
-        began = time.perf_counter()
-        with progress_bar(total, title, enabled=options.progress) as advance:
-            done = [_learn(task, bank, chosen, split, fitting, advance) for split in splits]
-        seconds = time.perf_counter() - began
-        size = parameter_count(chosen.build(len(task.data.labels)))
-        judged = [(split.test, rows) for split, (rows, _) in zip(splits, done, strict=True)]
-        # What is fitted at once has no course.
-        curves = mean_curves([curve for _, curve in done]) if chosen.epochs > 1 else {}
-        return entry(task, name, kind, judged, size, seconds, curves)
+        total, classes = fitting.epochs(chosen), len(task.data.labels)
+
+        def learn(split: Split, course: Course) -> None:
+            for epoch, (loss, net) in enumerate(
+                fit_net(chosen, bank, split.train, classes, fitting)
+            ):
+                if (total - 1 - epoch) % max(1, total // _JUDGED):
+                    course.skip(loss)
+                else:
+                    course.judge(epoch, loss, predict_net(net, bank, split.test))
+
+        size = parameter_count(chosen.build(classes))
+        return judge_folds(task, name, kind, learn, epochs=total, size=size,
+                           progress=options.progress)  # fmt: skip
 
     return judge
-
-
-def _learn(
-    task: Task,
-    bank: FrameBank,
-    chosen: Architecture,
-    split: Split,
-    fitting: NetOptions,
-    advance: Callable[[str], object],
-) -> tuple[Float32Array, dict[str, list[float]]]:
-    """Train under one split; returns (n, K) probabilities of its test clips and the curve."""
-    curve: dict[str, list[float]] = {"epoch": [], "training_loss": [], "uar": []}
-    classes = len(task.data.labels)
-    rows = np.empty((0, classes), dtype=np.float32)
-    total = fitting.epochs(chosen)
-    for epoch, (loss, net) in enumerate(fit_net(chosen, bank, split.train, classes, fitting)):
-        if (total - 1 - epoch) % max(1, total // _JUDGED):
-            advance(f"loss {loss:.2f}")
-            continue
-        rows = predict_net(net, bank, split.test)
-        truth = task.labels[split.test]
-        found = uar(confusion_matrix(truth, rows.argmax(axis=1), classes))
-        for column, value in zip(curve.values(), (epoch + 1.0, loss, found), strict=True):
-            column.append(value)
-        advance(f"loss {loss:.2f}, UAR {found:.3f}")
-    return rows, curve
-
-
-def entry(
-    task: Task,
-    name: str,
-    kind: str,
-    judged: Sequence[tuple[IntArray, Float32Array]],
-    size: int,
-    seconds: float,
-    curves: Mapping[str, list[float]],
-    note: str = "",
-) -> Entry:
-    """Return the entry of what was judged fold by fold, as (clips, probabilities)."""
-    index = np.concatenate([clips for clips, _ in judged])
-    score = task.score(np.concatenate([rows for _, rows in judged]), index)
-    apart = not kind.startswith("random")
-    if kind == "by speaker":
-        parts = [f"{task.clips[clips[0]].person.removeprefix('tess-')} "
-                 f"{100 * task.score(rows, clips).uar:.1f}" for clips, rows in judged]  # fmt: skip
-        note = "; ".join([f"judged on {' and '.join(parts)}", *([note] if note else [])])
-    return Entry(name, kind, apart, score, size, seconds, curves, note, task.title)
