@@ -101,6 +101,7 @@ EXTRAS = {
         "tensorflow-cpu>=2.16,<2.22",
     ],
     "gpu": [
+        "onnx>=1.15",  # rewrites models as TensorRT takes them: int8, and fp16 from version 11 on
         "onnxruntime-ep-nv-tensorrt-rtx-cu13; sys_platform == 'linux'",
         "onnxruntime-gpu>=1.17; sys_platform == 'linux' and platform_machine == 'x86_64'",
     ],

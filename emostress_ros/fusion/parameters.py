@@ -19,7 +19,7 @@ class FusionConfig(SyncConfig):
     model: str = parameter("fusion_attention", "Name or folder of the fusion model.")
     providers: tuple[str, ...] = parameter(
         ("cpu",),
-        "ONNX Runtime providers in order of preference; so small a model is quickest on the CPU.",
+        "Execution providers in order of preference; so small a model is quickest on the CPU.",
         choices=tuple(PROVIDERS),
     )
     modalities: tuple[str, ...] = parameter(

@@ -66,7 +66,8 @@ class FaceConfig(Config):
         0.4, "Weight of the past in a tracked box, 0 for none.", minimum=0.0, maximum=0.95
     )
     providers: tuple[str, ...] = parameter(
-        ("cpu",), "ONNX Runtime providers in order of preference.",
+        ("cpu",),
+        "Execution providers in order of preference; docs/performance.md has what each needs.",
         choices=tuple(PROVIDERS),
     )  # fmt: skip
     precision: str = parameter(

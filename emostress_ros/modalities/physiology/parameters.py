@@ -49,7 +49,9 @@ class PhysiologyConfig(Config):
         "Model for a person with a resting baseline; empty: always the other one.",
     )
     providers: tuple[str, ...] = parameter(
-        ("cpu",), "Execution providers in order of preference.", choices=tuple(PROVIDERS)
+        ("cpu",),
+        "Execution providers in order of preference; docs/performance.md has what each needs.",
+        choices=tuple(PROVIDERS),
     )
     threads: int = parameter(1, "Threads of one inference.", minimum=1, maximum=64)
     max_persons: int = parameter(

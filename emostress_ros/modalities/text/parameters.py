@@ -15,7 +15,7 @@ class TextConfig(Config):
     model: str = parameter("text_minilm", "Model folder's name, or a path to one.")
     providers: tuple[str, ...] = parameter(
         ("cpu",),
-        "ONNX Runtime providers in order of preference.",
+        "Execution providers in order of preference; docs/performance.md has what each needs.",
         choices=tuple(PROVIDERS),
     )
     threads: int = parameter(1, "Threads of one operator.", minimum=1, maximum=64)

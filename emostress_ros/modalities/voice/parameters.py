@@ -17,7 +17,9 @@ class VoiceConfig(Config):
 
     model: str = parameter("voice_speech", "Name of the model folder, or a path to one.")
     providers: tuple[str, ...] = parameter(
-        ("cpu",), "ONNX Runtime providers in order of preference.", choices=tuple(PROVIDERS)
+        ("cpu",),
+        "Execution providers in order of preference; docs/performance.md has what each needs.",
+        choices=tuple(PROVIDERS),
     )
     threads: int = parameter(1, "Threads of one operator.", minimum=1, maximum=64)
     onset: float = parameter(
