@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
-from emostress_ros.modalities.physiology.filters import filter_both_ways
+from emostress_ros.modalities.physiology.filters import filter_both_ways, spread
 
 _SMOOTH_HZ, _SPLIT_HZ = 1.0, 0.05
 SCR_MIN_US = 0.01
@@ -55,20 +55,19 @@ def eda_figures(eda_us: np.ndarray, sample_rate_hz: float) -> dict[str, float]:
     sizes = responses(smooth, sample_rate_hz)
     rate = np.diff(smooth) * sample_rate_hz
     minutes = len(eda_us) / sample_rate_hz / 60.0
-    level = float(np.mean(tonic))
     return {
-        "eda_tonic": level,
-        "eda_min": float(np.min(smooth)),
-        "eda_max": float(np.max(smooth)),
+        "eda_tonic": float(tonic.mean()),
+        "eda_min": float(smooth.min()),
+        "eda_max": float(smooth.max()),
         "eda_slope": float(_slope(tonic, sample_rate_hz)) * 60.0,
-        "eda_std": float(np.std(smooth)),
-        "eda_phasic": float(np.mean(np.abs(phasic))),
-        "eda_rise": float(np.sum(np.maximum(rate, 0.0))) / sample_rate_hz / minutes,
-        "eda_rate_std": float(np.std(rate)),
-        "scr_peaks": float(np.sum(sizes >= SCR_MIN_US)) / minutes,
-        "scr_peaks_large": float(np.sum(sizes >= 0.05)) / minutes,
-        "scr_amplitude": float(np.mean(sizes)) if len(sizes) else 0.0,
-        "scr_sum": float(np.sum(sizes)) / minutes,
+        "eda_std": spread(smooth),
+        "eda_phasic": float(np.abs(phasic).mean()),
+        "eda_rise": float(np.maximum(rate, 0.0).sum()) / sample_rate_hz / minutes,
+        "eda_rate_std": spread(rate),
+        "scr_peaks": int(np.count_nonzero(sizes >= SCR_MIN_US)) / minutes,
+        "scr_peaks_large": int(np.count_nonzero(sizes >= 0.05)) / minutes,
+        "scr_amplitude": float(sizes.mean()) if len(sizes) else 0.0,
+        "scr_sum": float(sizes.sum()) / minutes,
     }
 
 

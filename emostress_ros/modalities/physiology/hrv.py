@@ -8,16 +8,27 @@ PLoS ONE 8(10). Intervals that stray from their neighbours are dropped after Mal
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from emostress_ros.modalities.physiology.filters import detrend, filter_both_ways, hann, quantiles
+from emostress_ros.modalities.physiology.filters import (
+    band,
+    detrend,
+    filter_both_ways,
+    frequencies,
+    hann,
+    power_spectrum,
+    quantiles,
+    spread,
+)
 
 _BAND_HZ = (0.5, 8.0)  # Elgendi 2013: the pass band of the pulse
 _PEAK_S, _BEAT_S, _OFFSET = 0.111, 0.667, 0.02  # Elgendi 2013: w1, w2, beta
 IBI_RANGE_MS = (300.0, 1600.0)  # 37 to 200 beats a minute
+_NEIGHBOURS = np.arange(-5, 6)
 _MALIK = 0.25  # largest departure from the neighbours' median (Malik: 0.2, for clean ECG)
 _REFRACTORY_S = 0.3
 
@@ -64,7 +75,9 @@ def _elgendi(filtered: np.ndarray, sample_rate_hz: float) -> np.ndarray:
     long = ndimage.uniform_filter1d(squared, max(3, round(_BEAT_S * sample_rate_hz)))
     # The offset follows the local power, so that one artefact does not hide the quiet beats.
     offset = _OFFSET * ndimage.uniform_filter1d(squared, max(3, round(8.0 * sample_rate_hz)))
-    edges = np.flatnonzero(np.diff(np.r_[False, short > long + offset, False].astype(np.int8)))
+    above = np.zeros(len(filtered) + 2, np.bool_)
+    np.greater(short, long + offset, out=above[1:-1])
+    edges = np.flatnonzero(above[1:] != above[:-1])
     starts, ends = edges[::2], edges[1::2]
     wide = ends - starts >= round(_PEAK_S * sample_rate_hz)
     peaks = _lowest(-filtered, starts[wide], ends[wide])
@@ -85,7 +98,8 @@ def _refractory(peaks: np.ndarray, filtered: np.ndarray, sample_rate_hz: float) 
 
 def _troughs(filtered: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     """Index of the lowest sample between each peak and the one before."""
-    starts = np.r_[max(0, 2 * peaks[0] - peaks[1]), peaks[:-1]]
+    starts = np.empty_like(peaks)
+    starts[0], starts[1:] = max(0, 2 * peaks[0] - peaks[1]), peaks[:-1]
     return _lowest(filtered, starts, peaks + 1)
 
 
@@ -121,7 +135,8 @@ def clean_intervals(ibi_ms: np.ndarray) -> np.ndarray:
         return np.zeros(0, bool)
     possible = (ibi_ms >= IBI_RANGE_MS[0]) & (ibi_ms <= IBI_RANGE_MS[1])
     filled = np.where(possible, ibi_ms, np.median(ibi_ms[possible]) if possible.any() else 800.0)
-    local = ndimage.median_filter(filled, 11, mode="nearest")
+    near = np.arange(len(filled))[:, None] + _NEIGHBOURS
+    local = np.sort(filled[near.clip(0, len(filled) - 1)], axis=1)[:, len(_NEIGHBOURS) // 2]
     return possible & (np.abs(ibi_ms - local) < _MALIK * local)
 
 
@@ -139,21 +154,23 @@ def hrv(ends_s: np.ndarray, ibi_ms: np.ndarray, sound: np.ndarray) -> dict[str, 
     # A difference counts only between two sound intervals that follow each other.
     pairs = sound[1:] & sound[:-1] & (np.abs(np.diff(ends_s) * 1000.0 - ibi_ms[1:]) < 50.0)
     steps = np.diff(ibi_ms)[pairs]
-    found = heart_rate_figures(ends_s[sound], 60000.0 / good) | {"sdnn": float(np.std(good))}
+    found = heart_rate_figures(ends_s[sound], 60000.0 / good) | {"sdnn": spread(good)}
     if len(steps) >= 5:
-        found["rmssd"] = float(np.sqrt(np.mean(steps**2)))
-        found["pnn50"] = float(np.mean(np.abs(steps) > 50.0))
-        found["pnn20"] = float(np.mean(np.abs(steps) > 20.0))
+        sizes = np.abs(steps)
+        found["rmssd"] = math.sqrt(float(np.dot(steps, steps)) / len(steps))
+        found["pnn50"] = int(np.count_nonzero(sizes > 50.0)) / len(steps)
+        found["pnn20"] = int(np.count_nonzero(sizes > 20.0)) / len(steps)
     return found | _spectrum(ends_s[sound], good)
 
 
 def heart_rate_figures(times_s: np.ndarray, rate_bpm: np.ndarray) -> dict[str, float]:
     """Level, spread and trend of a heart rate in beats a minute, from beats or from a strap."""
     t = times_s - times_s.mean()
+    mean = float(rate_bpm.mean())
     low, high = quantiles(rate_bpm, 0.1, 0.9)
     return {
-        "hr_mean": float(np.mean(rate_bpm)),
-        "hr_std": float(np.std(rate_bpm)),
+        "hr_mean": mean,
+        "hr_std": spread(rate_bpm),
         "hr_low": low,
         "hr_high": high,
         "hr_slope": 60.0 * float(np.dot(t, rate_bpm) / max(float(np.dot(t, t)), 1e-9)),
@@ -167,16 +184,16 @@ def _spectrum(ends_s: np.ndarray, ibi_ms: np.ndarray) -> dict[str, float]:
     grid = np.arange(ends_s[0], ends_s[-1], 0.25)
     even = detrend(np.interp(grid, ends_s, ibi_ms))
     taper = hann(len(even))
-    power = np.abs(np.fft.rfft(even * taper, 512)) ** 2 / (4.0 * np.sum(taper**2))
-    hz = np.fft.rfftfreq(512, 0.25)
-    step = hz[1]
-    low = float(power[(hz >= 0.04) & (hz < 0.15)].sum() * step)
-    in_high = (hz >= 0.15) & (hz < 0.5)
-    high = float(power[in_high].sum() * step)
+    power = power_spectrum(even * taper, 512) / (4.0 * float(np.dot(taper, taper)))
+    hz = frequencies(512, 4.0)
+    step = float(hz[1])
+    low = float(power[band(512, 4.0, 0.04, 0.15)].sum()) * step
+    in_high = band(512, 4.0, 0.15, 0.5)
+    high = float(power[in_high].sum()) * step
     total = max(low + high, 1e-9)
     return {
         "lf": low,
         "hf": high,
         "lf_share": low / total,
-        "breath_hz": float((hz[in_high] * power[in_high]).sum() / max(power[in_high].sum(), 1e-9)),
+        "breath_hz": float(np.dot(hz[in_high], power[in_high])) / max(high / step, 1e-9),
     }

@@ -6,9 +6,19 @@ mean something only against the same person's resting baseline or recent past.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from emostress_ros.modalities.physiology.filters import detrend, hann, quantiles
+from emostress_ros.modalities.physiology.filters import (
+    band,
+    detrend,
+    frequencies,
+    hann,
+    power_spectrum,
+    quantiles,
+    spread,
+)
 from emostress_ros.modalities.physiology.hrv import Beats
 
 _PULSE_HZ = (0.7, 3.3)  # 42 to 198 beats a minute
@@ -39,31 +49,31 @@ def pulse_figures(beats: Beats, sound: np.ndarray, sample_rate_hz: float) -> dic
 def _spectral(filtered: np.ndarray, sample_rate_hz: float) -> dict[str, float]:
     """Heart rate of the strongest peak, and how much of the power lies at it and its harmonics."""
     size = 1 << (len(filtered) - 1).bit_length()
-    power = np.abs(np.fft.rfft(filtered * hann(len(filtered)), size)) ** 2
-    hz = np.fft.rfftfreq(size, 1.0 / sample_rate_hz)
-    inside = (hz >= _PULSE_HZ[0]) & (hz <= _PULSE_HZ[1])
+    power = power_spectrum(filtered * hann(len(filtered)), size)
+    hz = frequencies(size, sample_rate_hz)
+    inside = band(size, sample_rate_hz, *_PULSE_HZ)
     pulse = power[inside] / max(float(power[inside].sum()), 1e-12)
-    centre = float(hz[inside][np.argmax(pulse)])
-    total = max(float(power[(hz >= 0.5) & (hz < 8.0)].sum()), 1e-12)
+    centre = float(hz[inside.start + int(pulse.argmax())])
+    total = max(float(power[band(size, sample_rate_hz, 0.5, 8.0)].sum()), 1e-12)
     found = {"hr_spectral": 60.0 * centre}
     for harmonic, width, name in ((1, 0.12, "purity"), (2, 0.15, "second"), (3, 0.2, "third")):
-        near = np.abs(hz - harmonic * centre) < width
-        found[f"pulse_{name}"] = float(power[near].sum()) / total
-    entropy = -float(np.sum(pulse * np.log(pulse + 1e-12)))
-    found["pulse_entropy"] = entropy / float(np.log(len(pulse)))
+        first, end = hz.searchsorted((harmonic * centre - width, harmonic * centre + width))
+        found[f"pulse_{name}"] = float(power[first:end].sum()) / total
+    entropy = -float(np.dot(pulse, np.log(pulse + 1e-12)))
+    found["pulse_entropy"] = entropy / math.log(len(pulse))
     return found
 
 
 def _moments(filtered: np.ndarray) -> dict[str, float]:
     """Skew and excess kurtosis; Elgendi (2016) names skew the best index of a clean pulse."""
-    spread = float(filtered.std())
-    if spread < 1e-9:
+    width = spread(filtered)
+    if width < 1e-9:
         return {}
-    scaled = (filtered - filtered.mean()) / spread
+    scaled = (filtered - filtered.mean()) / width
     square = scaled * scaled
     return {
-        "pulse_skew": float(np.mean(square * scaled)),
-        "pulse_kurtosis": float(np.mean(square * square)) - 3.0,
+        "pulse_skew": float(np.dot(square, scaled)) / len(scaled),
+        "pulse_kurtosis": float(np.dot(square, square)) / len(scaled) - 3.0,
     }
 
 
@@ -74,13 +84,12 @@ def _modulation(beats: Beats) -> dict[str, float]:
     grid = np.arange(beats.times_s[0], beats.times_s[-1], 0.25)
     logs = np.log(np.maximum(beats.amplitudes, 1e-6))
     even = detrend(np.interp(grid, beats.times_s, logs))
-    power = np.abs(np.fft.rfft(even * hann(len(even)), 512)) ** 2
-    hz = np.fft.rfftfreq(512, 0.25)
-    breath = (hz > _BREATH_HZ[0]) & (hz < _BREATH_HZ[1])
+    power = power_spectrum(even * hann(len(even)), 512)
+    hz, breath = frequencies(512, 4.0), band(512, 4.0, *_BREATH_HZ)
     total = max(float(power.sum()), 1e-12)
     in_breath = max(float(power[breath].sum()), 1e-12)
     return {
-        "modulation_hz": float((hz[breath] * power[breath]).sum()) / in_breath,
-        "modulation": float(even.std()),
-        "modulation_slow": float(power[hz < _BREATH_HZ[0]].sum()) / total,
+        "modulation_hz": float(np.dot(hz[breath], power[breath])) / in_breath,
+        "modulation": spread(even),
+        "modulation_slow": float(power[: breath.start].sum()) / total,
     }
