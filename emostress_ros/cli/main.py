@@ -74,6 +74,11 @@ def _run(words: Sequence[str]) -> int:
         # The reader of our output has gone; Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # a folder that is a file, no right to write, a full disk
+        if error.filename is None:
+            raise
+        print(f"emostress: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from emostress_ros.cli.train import needs_extra
 from emostress_ros.errors import ParameterError
 from emostress_ros.modalities.physiology import PhysiologyConfig
 from emostress_ros.person.adaptation import CALIBRATION, METHODS
+from emostress_ros.training.options import whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--study", action="store_true", help="measure what windows of one's own give")
     add("--data", type=Path, metavar="DIR", help=sets)
     add("--work", type=Path, metavar="DIR", help="with --study: keeps held-out answers")
-    add("--draws", type=int, default=20, help="with --study: of each person (%(default)s)")
-    add("--seed", type=int, default=0, help="with --study: of the draws")
+    add("--draws", type=whole(1), default=20, help="with --study: of each person (%(default)s)")
+    add("--seed", type=whole(), default=0, help="with --study: of the draws")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emostress_ros.cli.train import MODALITIES, needs_extra
+from emostress_ros.training.options import whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a small study, in less than ten minutes on two cores"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole(), default=0)
     parser.add_argument("--out", type=Path, default=Path("docs/studies"), metavar="DIR")
     parser.add_argument(
         "--models", default="", metavar="A,B", help="these architectures alone; all when not given"

@@ -181,6 +181,11 @@ def leave_out(persons: Sequence[str], held: Iterable[str], name: str = BY_PERSON
     if unknown:
         raise DatasetError(f"split '{name}': nobody is called {', '.join(unknown)}")
     judged = np.array([person in wanted for person in persons])
+    if judged.all():
+        raise DatasetError(
+            f"split '{name}': nobody is left to learn from, as all there are is held out: "
+            f"{', '.join(sorted(wanted)[:_SHOWN])}; needed are at least two people"
+        )
     return Split(name, np.flatnonzero(~judged), np.flatnonzero(judged), tuple(persons))
 
 

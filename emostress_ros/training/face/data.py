@@ -60,6 +60,21 @@ def prepare(
     return train, validation, report
 
 
+def all_there(train: FaceSet) -> None:
+    """See that every expression can be learned.
+
+    Raises:
+        DatasetError: names those of which there is no face.
+    """
+    counts = train.emotion.sum(0).tolist()
+    missing = [name for name, count in zip(fer2013.LABELS, counts, strict=True) if not count]
+    if missing:
+        raise DatasetError(
+            f"no face to learn from is labelled {', '.join(missing)}; needed are "
+            f"{', '.join(fer2013.LABELS)}"
+        )
+
+
 def _merge(rows: fer2013.Fer2013) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return unique faces with the mean label distributions of their copies."""
     emotion = np.zeros((len(rows), len(fer2013.LABELS)), np.float32)

@@ -19,22 +19,27 @@ from emostress_ros.errors import ParameterError
 from emostress_ros.training import common
 from emostress_ros.training.datasets import fer2013
 from emostress_ros.training.face import nets as face_nets
-from emostress_ros.training.face.data import prepare
+from emostress_ros.training.face.data import all_there, prepare
 from emostress_ros.training.face.fit import load_average, load_net, trainer_of
 from emostress_ros.training.face.mobilenet import PACKAGE, MobileNetV1
 from emostress_ros.training.face.recipe import run_folder
+from emostress_ros.training.options import device, kept, number, share, whole
 from emostress_ros.training.together import together
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``emostress train face``; return the exit status."""
     options = parser().parse_args(argv)
+    if options.resume:
+        kept(run_folder(options) / "checkpoint.pt")
     common.seed_everything(options.seed)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = True
     train, validation, report = prepare(fer2013.load(options.data), options.seed, options.limit)
+    if not options.limit:
+        all_there(train)
     print(report)
     workers = common.Workers(options.device)
     if options.average:
@@ -70,34 +75,34 @@ def parser() -> argparse.ArgumentParser:
     add("--arch", default="resnet_small", choices=sorted(face_nets.ARCHITECTURES))
     add("--out", type=Path, default=None, help="model folder (default: models/face_ARCH)")
     add("--work", type=Path, default=None, help="checkpoint, log (default: runs/face_ARCH_sSEED)")
-    add("--epochs", type=int, default=60)
-    add("--minutes", type=float, default=0.0, help="train this long instead of --epochs")
-    add("--stop-after", type=int, default=0, help="end after this epoch of the schedule; 0: never")
-    add("--batch", type=int, default=128)
-    add("--lr", type=float, default=0.1)
+    add("--epochs", type=whole(1), default=60)
+    add("--minutes", type=number(), default=0.0, help="train this long instead of --epochs")
+    add("--stop-after", type=whole(), default=0, help="end after this epoch; 0: never")
+    add("--batch", type=whole(1), default=128)
+    add("--lr", type=number(above=0.0), default=0.1)
     add("--optimizer", default="sgd", choices=("sgd", "adamw"))
-    add("--body-lr", type=float, default=1.0, help="learning rate of the body, part of --lr")
-    add("--ema", type=float, default=0.999, help="decay of the moving average of the weights")
+    add("--body-lr", type=number(), default=1.0, help="learning rate of the body, part of --lr")
+    add("--ema", type=share, default=0.999, help="decay of the moving average of the weights")
     add("--pretrained", type=Path, default=None, help=f"start weights: folder of {PACKAGE}")
     add("--initial", type=Path, default=None, help="checkpoint to start from, as far as it fits")
     add("--full-side", action="store_true", help="train on faces of full size from the beginning")
-    add("--weight-decay", type=float, default=5e-4)
-    add("--smoothing", type=float, default=0.05)
-    add("--mixup", type=float, default=0.0)
+    add("--weight-decay", type=number(), default=5e-4)
+    add("--smoothing", type=share, default=0.05)
+    add("--mixup", type=number(), default=0.0)
     add("--teachers", type=Path, nargs="*", default=[], help="checkpoints to learn from")
     add("--average", type=Path, nargs="*", default=[], help="ship the mean of these checkpoints")
-    add("--distil", type=float, default=0.8, help="weight of the teachers, 0 … 1")
-    add("--balance", type=float, default=0.0, help="1: classes count alike; 0: as they occur")
-    add("--patience", type=int, default=0, help="stop after epochs without a better UAR; 0: never")
-    add("--seed", type=int, default=0)
+    add("--distil", type=share, default=0.8, help="weight of the teachers, 0 … 1")
+    add("--balance", type=share, default=0.0, help="1: classes count alike; 0: as they occur")
+    add("--patience", type=whole(), default=0, help="epochs without a better UAR; 0: any")
+    add("--seed", type=whole(), default=0)
     add("--resume", action="store_true", help="go on from the run's checkpoint")
-    add("--threads", type=int, default=0)
+    add("--threads", type=whole(), default=0)
     add("--precision", default="bfloat16", choices=("bfloat16", "float32"))
-    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    add("--limit", type=int, default=0, help="use only so many faces (to try things out)")
+    add("--device", type=device, default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--limit", type=whole(), default=0, help="use only so many faces (to try things out)")
     add("--flip", action="store_true", help="ship the mean over face and mirrored face")
     add("--half", action="store_true", help="ship the weights in half precision")
-    add("--side", type=int, default=0, help="ship at this size of face, not the one trained with")
+    add("--side", type=whole(), default=0, help="ship at this size of face")
     add("--curves", type=Path, default=None, help="picture of the curves (default: beside card)")
     add("--export-only", action="store_true", help="export the run's checkpoint as it is")
     add("--no-export", action="store_true")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from emostress_ros.errors import DatasetError
 from emostress_ros.modalities.physiology import PhysiologyConfig
 from emostress_ros.training.datasets.splits import RANDOM, Split, leave_out
 from emostress_ros.training.physiology.boost import BlendSettings
@@ -17,6 +18,7 @@ from emostress_ros.training.physiology.fit import Array, Windows, subject_folds
 from emostress_ros.training.physiology.raw import Floats, raw_recording
 from emostress_ros.training.physiology.variants import Variant, windows_and_ends
 
+_HELD = 2
 TRAIN_EVERY_S = 30.0
 """Windows to learn from begin this far apart, so that they overlap by half."""
 
@@ -108,6 +110,12 @@ def inner_split(table: Table, outer: Split, seed: int) -> Split:
     sets: dict[str, list[str]] = {}
     for person in dict.fromkeys(outer.train_persons):
         sets.setdefault(person.split("/")[0], []).append(person)
-    people = [p for own in sets.values() for p in rng.permutation(own)[: max(2, len(own) // 4)]]
+    if min(map(len, sets.values())) <= _HELD:
+        counts = ", ".join(f"{len(own)} of {name}" for name, own in sets.items())
+        raise DatasetError(
+            f"too few people: {_HELD} of each set are held out of a training to stop and to "
+            f"calibrate by, and there are {counts}"
+        )
+    people = [p for own in sets.values() for p in rng.permutation(own)[: max(_HELD, len(own) // 4)]]
     inside = np.isin(np.array(table.persons)[rows], people)
     return Split(outer.name, rows[~inside], rows[inside], table.persons)

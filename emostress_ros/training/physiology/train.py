@@ -18,6 +18,7 @@ from emostress_ros.metrics import Score
 from emostress_ros.modalities.physiology import PhysiologyConfig
 from emostress_ros.training.common import plot_curves
 from emostress_ros.training.datasets import stress_predict, wesad
+from emostress_ros.training.options import number, whole
 from emostress_ros.training.physiology.architectures import ARCHITECTURES
 from emostress_ros.training.physiology.bench import Bench
 from emostress_ros.training.physiology.boost import BlendSettings, fit_blend
@@ -71,21 +72,23 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the models")
     parser.add_argument("--figures", type=Path, default=Path("docs/figures"), help="for the plot")
     parser.add_argument("--cache", type=Path, help="folder that keeps the features between runs")
-    parser.add_argument("--processes", type=int, default=2, help="for the features")
+    parser.add_argument("--processes", type=whole(1), default=2, help="for the features")
     parser.add_argument("--only", choices=[v.name for v in VARIANTS], help="only this model")
     parser.add_argument(
         "--arch", choices=list(ARCHITECTURES), default=_SHIPPED,
         help="; ".join(f"{a.name}: {a.about}" for a in ARCHITECTURES.values()),
     )  # fmt: skip
-    parser.add_argument("--epochs", type=int, default=12, help="of a network, at most")
+    parser.add_argument("--epochs", type=whole(1), default=12, help="of a network, at most")
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/physiology"),
         help="checkpoints, logs and curves of a network; a run that was stopped goes on",
     )  # fmt: skip
-    parser.add_argument("--ridge", type=float, default=RECIPE.ridge, help="of the logistic part")
-    parser.add_argument("--rounds", type=int, default=RECIPE.rounds, help="trees of one boosting")
-    parser.add_argument("--seeds", type=int, default=RECIPE.seeds, help="boostings averaged")
-    parser.add_argument("--seed", type=int, default=RECIPE.seed, help="of everything random")
+    parser.add_argument("--ridge", type=number(), default=RECIPE.ridge, help="of the logistic part")
+    parser.add_argument(
+        "--rounds", type=whole(1), default=RECIPE.rounds, help="trees of one boosting"
+    )
+    parser.add_argument("--seeds", type=whole(1), default=RECIPE.seeds, help="boostings averaged")
+    parser.add_argument("--seed", type=whole(), default=RECIPE.seed, help="of everything random")
     return parser.parse_args(argv)
 
 

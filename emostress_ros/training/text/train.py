@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emostress_ros.errors import ParameterError
 from emostress_ros.modalities.text.tokenizer import pad
+from emostress_ros.training.options import kept, number, whole
 from emostress_ros.training.text.card import ENCODER
 from emostress_ros.training.text.data import Corpora, length_buckets, load_corpora
 from emostress_ros.training.text.pretrained import (
@@ -40,12 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if options.resume:
+        kept(_checkpoint(options), "--run")
+    sources = _sources(options.sources)
     import torch
 
     from emostress_ros.training.text.write import write_model
 
     torch.set_num_threads(options.threads)
-    sources = tuple(name for name in SOURCES if name in options.sources.split(","))
     corpora = load_corpora(options.data, sources)
     pretrained = (
         transformers_encoder(options.encoder, options.out) if options.encoder else packaged_minilm()
@@ -58,6 +62,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     logger.info("%s: %.1f MB", options.out, (options.out / "model.onnx").stat().st_size / 1e6)
     return 0
+
+
+def _checkpoint(options: argparse.Namespace) -> Path:
+    run = Path(options.run)
+    return run / "net.pt" if options.recipe == "finetune" else run / "heads" / "checkpoint.pt"
+
+
+def _sources(named: str) -> tuple[str, ...]:
+    """Return the sets that an option names, in their order."""
+    names = [name.strip() for name in named.split(",") if name.strip()]
+    if not names or set(names) - set(SOURCES):
+        raise ParameterError(
+            f"--sources must be some of {', '.join(SOURCES)}, comma-separated; got {named}"
+        )
+    return tuple(name for name in SOURCES if name in names)
 
 
 def _tokens(corpora: Corpora, pretrained: Pretrained, limit: int) -> tuple[Tokens, Tokens]:
@@ -197,10 +216,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--float32", action="store_true", help="store weights as float32 instead of int8")
     add("--sources", default=",".join(SOURCES), help="data sets, comma-separated")
-    add("--epochs", type=int, default=0, help="passes over the data; 0 takes the recipe's own")
-    add("--minutes", type=float, default=600.0, help="bound of the fine-tuning, in minutes")
-    add("--threads", type=int, default=1, help="threads of torch")
-    add("--seed", type=int, default=0)
+    add("--epochs", type=whole(), default=0, help="passes over the data; 0 takes the recipe's own")
+    add(
+        "--minutes",
+        type=number(above=0.0),
+        default=600.0,
+        help="bound of the fine-tuning, in minutes",
+    )
+    add("--threads", type=whole(1), default=1, help="threads of torch")
+    add("--seed", type=whole(), default=0)
     add("--version", default="1.0.0", help="version written to the card")
     add("--resume", action="store_true", help="go on after the last whole epoch in --run")
     add("--reuse", action="store_true", help="export the finished checkpoint in --run")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from emostress_ros.errors import DatasetError
 from emostress_ros.inference.packaged import sha256_of
 from emostress_ros.metrics import Score, confusion_matrix, score_predictions, uar
 from emostress_ros.training.common import CsvLog, plot_curves, save_checkpoint
@@ -23,6 +24,7 @@ from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.speech_sets import SETS, SpeechSet
 from emostress_ros.training.datasets.splits import Split, leave_out
 from emostress_ros.training.keep import Keep
+from emostress_ros.training.options import kept, number, share, whole
 from emostress_ros.training.voice.card import LABEL_MAP, inputs_of, outputs_of, save_card
 from emostress_ros.training.voice.data import Float32Array
 from emostress_ros.training.voice.export import DeployedVoiceNet, export
@@ -52,9 +54,14 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit status."""
     torch.set_num_threads(1)
     options = _parser().parse_args(argv)
+    if options.resume:
+        kept(_work(options) / "checkpoint.pt")
     chosen = SETS[options.dataset]
     folder = options.data / options.dataset
     clips = chosen.load(folder if folder.is_dir() else options.data, None)
+    missing = set(chosen.labels) - {clip.label for clip in clips}
+    if missing:
+        raise DatasetError(f"{options.dataset}: no clip says {', '.join(sorted(missing))}")
     names = [chosen.ravdess_of[clip.label] for clip in clips]
     labels = np.array([ravdess.LABELS.index(name) for name in names], dtype=np.int64)
     bank = frame_bank(clips, labels, options.cache, changed=options.variants, seed=options.seed,
@@ -87,13 +94,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", choices=list(SETS), default="ravdess")
     parser.add_argument("--output", type=Path, required=True, help="folder of the model")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/emostress/voice")
-    parser.add_argument("--hold", type=float, default=0.2, help="share of the people held out")
-    parser.add_argument("--variants", type=int, default=4, help="augmented copies of a clip")
-    parser.add_argument("--share", type=float, default=1.0, help="part of the usual epochs")
-    parser.add_argument("--patience", type=int, default=12, help="epochs without a gain; 0: never")
+    parser.add_argument("--hold", type=share, default=0.2, help="share of the people held out")
+    parser.add_argument("--variants", type=whole(), default=4, help="augmented copies of a clip")
+    parser.add_argument(
+        "--share", type=number(above=0.0), default=1.0, help="part of the usual epochs"
+    )
+    parser.add_argument(
+        "--patience", type=whole(), default=12, help="epochs without a gain; 0: never"
+    )
     parser.add_argument("--work", type=Path, help="checkpoint (default: runs/voice_ARCH_SET_sSEED)")
     parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole(), default=0)
     parser.add_argument("--no-progress", action="store_true")
     return parser
 

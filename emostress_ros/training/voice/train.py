@@ -17,6 +17,7 @@ from emostress_ros.training.common import CsvLog, plot_curves, progress_bar
 from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.speech_sets import SETS
 from emostress_ros.training.datasets.splits import person_folds
+from emostress_ros.training.options import whole
 from emostress_ros.training.voice.card import LABEL_MAP, update_figures, write_card
 from emostress_ros.training.voice.export import DeployedVoiceNet, export
 from emostress_ros.training.voice.fit import FitOptions
@@ -95,8 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=Path("models/voice_speech"))
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/emostress/voice")
     parser.add_argument("--figure", type=Path, default=Path("docs/figures/voice_training.png"))
-    parser.add_argument("--tuning-epochs", type=int, default=FitOptions.tuning_epochs)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tuning-epochs", type=whole(), default=FitOptions.tuning_epochs)
+    parser.add_argument("--seed", type=whole(), default=0)
     parser.add_argument("--cv", action="store_true", help="cross-validate and stop")
     parser.add_argument(
         "--tess", action="store_true", help="two more trainings: each speaker of TESS held out"
