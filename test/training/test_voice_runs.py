@@ -6,24 +6,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io.wavfile
 import yaml
 
 torch = pytest.importorskip("torch", reason="needs the extra [train]")
 
-from emostress_ros.errors import DatasetError, ModelError  # noqa: E402
+from emostress_ros.errors import DatasetError, ModelError, ModelNotFoundError  # noqa: E402
 from emostress_ros.inference.card import ModelCard  # noqa: E402
+from emostress_ros.inference.packaged import packaged_file  # noqa: E402
 from emostress_ros.metrics import score_predictions  # noqa: E402
-from emostress_ros.training.datasets import ravdess  # noqa: E402
+from emostress_ros.training.datasets import ravdess, tess  # noqa: E402
 from emostress_ros.training.datasets.speech_clips import SpeechClip  # noqa: E402
+from emostress_ros.training.datasets.speech_sets import SETS  # noqa: E402
 from emostress_ros.training.voice.card import update_figures  # noqa: E402
 from emostress_ros.training.voice.fit import FitOptions  # noqa: E402
 from emostress_ros.training.voice.net import ACOUSTIC, HEARD, VoiceNet  # noqa: E402
+from emostress_ros.training.voice.pretrained import SOURCE  # noqa: E402
 from emostress_ros.training.voice.runs import (  # noqa: E402
     FINAL,
     FOLD_RUNS,
     RANDOM_RUNS,
     TESS_RUNS,
     Corpus,
+    corpus_of,
     held_run,
 )
 
@@ -69,6 +74,28 @@ def test_a_run_that_leaks_is_refused(
     options = FitOptions(head_epochs=1, tuning_epochs=0)
     with pytest.raises(DatasetError, match="on both sides are ravdess-01"):
         held_run(corpus, "fold1", options, tmp_path, lambda text: None)
+
+
+@pytest.mark.parametrize("names", [("ravdess", "tess"), ("tess",)])
+def test_a_corpus_of_some_sets_reads_all_their_clips(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    try:
+        packaged_file(**SOURCE)
+    except ModelNotFoundError as error:
+        pytest.skip(str(error))
+    parts = {}
+    for name in names:
+        file = tmp_path / f"{name}.wav"
+        tone = 6_000 * np.sin(2 * np.pi * 200 * np.arange(9_600) / 16_000)
+        scipy.io.wavfile.write(file, 16_000, tone.astype(np.int16))
+        parts[name] = [SpeechClip(file, label, name) for label in SETS[name].labels]
+    found = corpus_of(parts, tmp_path, 0, progress=False)
+    n = sum(len(part) for part in parts.values())
+    assert found.start.shape[1] == len(found.speech) == len(found.clips) == n
+    assert found.ravdess.sum() == len(parts.get("ravdess", ()))
+    said = [ravdess.LABELS[i] for i in found.labels[-len(tess.LABELS) :]]
+    assert said == [tess.RAVDESS_OF[label] for label in tess.LABELS]
 
 
 def test_a_run_is_kept(corpus: Corpus, tmp_path: Path) -> None:

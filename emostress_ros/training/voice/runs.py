@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from emostress_ros.metrics import score_predictions
 from emostress_ros.training.common import load_checkpoint, save_checkpoint
 from emostress_ros.training.datasets import ravdess, tess
 from emostress_ros.training.datasets.speech_clips import SpeechClip
+from emostress_ros.training.datasets.speech_sets import speech_set
 from emostress_ros.training.datasets.splits import (
     BY_PERSON,
     RANDOM,
@@ -121,16 +122,35 @@ class Run:
 
 def load_corpus(data: Path, cache: Path, seed: int, *, progress: bool) -> Corpus:
     """Read both sets and run the start weights over every variant of every clip."""
-    parts = [ravdess.load(data / "ravdess"), tess.load(data / "tess")[::TESS_STRIDE]]
+    parts = {
+        "ravdess": ravdess.load(data / "ravdess"),
+        "tess": tess.load(data / "tess")[::TESS_STRIDE],
+    }
+    return corpus_of(parts, cache, seed, progress=progress)
+
+
+def corpus_of(
+    parts: Mapping[str, Sequence[SpeechClip]], cache: Path, seed: int, *, progress: bool
+) -> Corpus:
+    """Run the start weights over every variant of every clip.
+
+    Args:
+        parts: clips by the name of their set, RAVDESS first where it is there.
+        cache: what is computed is kept here.
+        seed: of the variants' noise.
+        progress: show bars.
+    """
     net = VoiceNet(len(ravdess.LABELS)).eval()
     load_pretrained(net.stem, list(net.blocks))
-    clips = [*parts[0], *parts[1]]
-    speech = [item for part in parts for item in speech_of(part, cache, progress=progress)]
+    clips = [clip for part in parts.values() for clip in part]
+    speech = [item for part in parts.values() for item in speech_of(part, cache, progress=progress)]
     file = cache / f"voice-start-{cache_key(clips, seed)}.npy"
     start = start_statistics(speech, start_encoder(net), file, seed=seed, progress=progress)
-    names = [clip.label for clip in parts[0]] + [tess.RAVDESS_OF[c.label] for c in parts[1]]
-    labels = np.array([ravdess.LABELS.index(name) for name in names], dtype=np.int64)
-    from_ravdess = np.arange(len(labels)) < len(parts[0])
+    read = [
+        speech_set(name).ravdess_of[clip.label] for name, part in parts.items() for clip in part
+    ]
+    labels = np.array([ravdess.LABELS.index(label) for label in read], dtype=np.int64)
+    from_ravdess = np.arange(len(labels)) < len(parts.get("ravdess", ()))
     return Corpus(clips, labels, from_ravdess, speech, start, net)
 
 

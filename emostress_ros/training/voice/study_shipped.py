@@ -16,29 +16,28 @@ from emostress_ros.training.voice.runs import (
     FOLD_RUNS,
     RANDOM_RUNS,
     TESS_RUNS,
-    Corpus,
     Run,
+    corpus_of,
     held_run,
     load_corpus,
 )
 from emostress_ros.training.weights import parameter_count
 
-_BOTH = "learns from RAVDESS and TESS together, as for shipping (TESS weighs a fifth)"
-_ALONE = "encoder frozen at its start weights; the head learns from this set alone"
+_BOTH = (
+    "learns from RAVDESS and every fourth clip of TESS together, as for shipping (TESS weighs a "
+    "fifth)"
+)
+_ALONE = "encoder frozen at its start weights; the head learns from all clips of this set alone"
 
 
 def shipped_judge(task: Task, name: str, options: StudyOptions) -> Callable[[str], Entry]:
     """Return what trains the shipped network under a kind of split."""
-
-    def judge(kind: str) -> Entry:
-        corpus = load_corpus(options.data, options.work, options.seed, progress=options.progress)
-        return (_whole if name == SHIPPED else _frozen)(task, kind, corpus, options)
-
-    return judge
+    return lambda kind: (_whole if name == SHIPPED else _frozen)(task, kind, options)
 
 
-def _whole(task: Task, kind: str, corpus: Corpus, options: StudyOptions) -> Entry:
+def _whole(task: Task, kind: str, options: StudyOptions) -> Entry:
     """The runs behind the card, and random ones trained in the same way."""
+    corpus = load_corpus(options.data, options.work, options.seed, progress=options.progress)
     fitting = FitOptions(seed=options.seed)
     splits = task.splits[kind]
     by_person = TESS_RUNS if task.data.name == "tess" else FOLD_RUNS
@@ -64,16 +63,17 @@ def _curve(run: Run) -> dict[str, list[float]]:
             "uar": run.curve[:, 1].tolist()}  # fmt: skip
 
 
-def _frozen(task: Task, kind: str, corpus: Corpus, options: StudyOptions) -> Entry:
-    """The head learns from this set alone, the encoder not at all."""
+def _frozen(task: Task, kind: str, options: StudyOptions) -> Entry:
+    """The head learns from all clips of this set alone, the encoder not at all."""
+    parts = {task.data.name: task.clips}
+    corpus = corpus_of(parts, options.work, options.seed, progress=options.progress)
     fitting = FitOptions(tuning_epochs=0, seed=options.seed)
-    offset = 0 if task.data.name == "ravdess" else int(corpus.ravdess.sum())
 
     def learn(split: Split, course: Course) -> None:
         lessons = Lessons(corpus.speech, corpus.start, corpus.labels, np.ones(len(corpus.clips)),
-                          split.train + offset)  # fmt: skip
+                          split.train)  # fmt: skip
         for epoch, (loss, net) in enumerate(fit(corpus.net, lessons, fitting)):
-            rows = predict(net, lessons, split.test + offset, tuned=False)
+            rows = predict(net, lessons, split.test, tuned=False)
             course.judge(epoch, loss, np.asarray(task.data.fold(rows), dtype=np.float32))
 
     return judge_folds(task, FROZEN, kind, learn, epochs=fitting.head_epochs,
