@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="needs the extra [train]")
 
 from emostress_ros.cli.main import main
 from emostress_ros.errors import DatasetError
-from emostress_ros.training.datasets.splits import leave_out
+from emostress_ros.training.datasets.splits import leave_out, person_folds
 
 
 @pytest.fixture
@@ -72,6 +72,9 @@ WRONG = {
     f"{BODY} --processes 0": (2, "argument --processes: must be a whole number, at least 1"),
     f"{BODY} --ridge -1": (2, "argument --ridge: must be a number at least 0; got -1"),
     BODY: (1, "empty/segments.csv: no such file"),
+    "train fusion --data empty --steps 0": (2, "argument --steps: must be a whole number"),
+    "train fusion --data empty --finetune file.txt": (1, "file.txt is not a checkpoint"),
+    "train fusion --data empty": (1, "no FER2013 at empty/face"),
     "study face --data toy.npz --seed -1": (2, "argument --seed: must be a whole number"),
     "score face ravdess x": (2, "face is scored on fer2013, ferplus; got ravdess"),
     "personalise": (1, "give a recording, --segments and --out"),
@@ -96,5 +99,7 @@ def test_it_ends_with_one_clear_line(
 
 
 def test_one_person_cannot_be_held_out_of_one() -> None:
+    with pytest.raises(DatasetError, match="at least two people; there is ravdess-01"):
+        person_folds(["ravdess-01"] * 3, 5)
     with pytest.raises(DatasetError, match=r"nobody is left to learn from.*ravdess-01; .* two"):
         leave_out(["ravdess-01"] * 3, ["ravdess-01"])

@@ -58,7 +58,7 @@ def test_leaving_people_out() -> None:
     assert split.person_disjoint
     with pytest.raises(DatasetError, match="nobody is called dora"):
         leave_out(PEOPLE, ["dora"])
-    with pytest.raises(DatasetError, match="nothing in train"):
+    with pytest.raises(DatasetError, match="nobody is left to learn from"):
         leave_out(PEOPLE, set(PEOPLE))
 
 

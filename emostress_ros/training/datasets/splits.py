@@ -123,6 +123,10 @@ def person_folds(persons: Sequence[str], folds: int, name: str = BY_PERSON) -> l
         DatasetError: fewer people than folds, or fewer than two folds.
     """
     people = sorted(set(persons))
+    if len(people) < 2:
+        raise DatasetError(
+            f"folds by person need at least two people; there is {', '.join(people) or 'nobody'}"
+        )
     if not 2 <= folds <= len(people):
         raise DatasetError(f"person-disjoint folds: 2 to {len(people)} with {len(people)} people; "
                            f"got {folds}")  # fmt: skip

@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from emostress_ros.fusion.evidence import Layout
-from emostress_ros.training.common import CsvLog
+from emostress_ros.training.common import CsvLog, load_checkpoint
 from emostress_ros.training.fusion.encode import describe, tables
 from emostress_ros.training.fusion.evaluate import FOLDS, fold_tables
 from emostress_ros.training.fusion.export import export, latency_us, write_card
@@ -31,6 +31,7 @@ from emostress_ros.training.fusion.report import card_figures, reliability, stre
 from emostress_ros.training.fusion.stream import study
 from emostress_ros.training.fusion.tables import Table
 from emostress_ros.training.fusion.validate import LATE, Validation, cross_validate, threshold
+from emostress_ros.training.options import whole
 from emostress_ros.training.weights import parameter_count
 
 logger = logging.getLogger("emostress.train.fusion")
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     torch.set_num_threads(1)
     options = _parser().parse_args(argv)
+    if options.finetune:
+        load_checkpoint(options.finetune)  # now, not after an hour of the first two stages
     made = tables(options.data, options.cache, options.seed, progress=not options.no_progress)
     for line in describe(made):
         logger.info("%s", line)
@@ -77,9 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--cache", type=Path, default=Path.home() / ".cache/emostress/fusion")
     add("--out", type=Path, default=Path("models"), help="folder of the models")
     add("--study", type=Path, default=Path("docs/studies"), help="folder of the page")
-    add("--steps", type=int, default=500, help="steps of each training")
-    add("--draws", type=int, default=1, help="pairings of each voice clip that is judged")
-    add("--seed", type=int, default=0)
+    add("--steps", type=whole(1), default=500, help="steps of each training")
+    add("--draws", type=whole(1), default=1, help="pairings of each voice clip that is judged")
+    add("--seed", type=whole(), default=0)
     add(
         "--finetune", type=Path, metavar="CHECKPOINT",
         help="stage 3: train this face network (of `emostress train face`) through the fusion",
