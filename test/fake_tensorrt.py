@@ -38,6 +38,7 @@ def fake_tensorrt(cudart: Cudart, version: str = "10.3.0") -> types.ModuleType:
     trt.TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
     trt.TensorLocation = enum.Enum("TensorLocation", ["DEVICE", "HOST"])
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT32", "INT64", "BOOL", "UINT8"])
+    trt.init_libnvinfer_plugins = lambda logger, namespace: namespace == ""
     trt.ILogger = type("ILogger", (), {"INTERNAL_ERROR": 0, "ERROR": 1, "WARNING": 2})
     for item in (Builder, OnnxParser, Runtime):
         setattr(trt, item.__name__, type(item.__name__, (item,), {"trt": trt}))

@@ -32,7 +32,7 @@ from emostress_ros.inference.engines import (
     gpu_name,
     tensorrt_version,
 )
-from emostress_ros.inference.native import native_key
+from emostress_ros.inference.native import load_runtime, native_key
 from emostress_ros.inference.providers import NATIVE
 from emostress_ros.inference.session import Session
 
@@ -80,7 +80,8 @@ def build(
         ModelError: a model would not run with the provider: an engine of it is not built, and
             whoever asked for one must hear of it, after the others have been built.
     """
-    console.print(f"GPU {gpu_name()}, TensorRT {tensorrt_version(provider)}, {precision}")
+    gpu, version = (gpu_name(), tensorrt_version(provider)) if provider != NATIVE else _native()
+    console.print(f"GPU {gpu}, TensorRT {version}, {precision}")
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
     )  # fmt: skip
@@ -144,10 +145,15 @@ def _key(card: ModelCard, provider: str, precision: str) -> EngineKey:
     model = card.file.read_bytes()
     if provider != NATIVE:
         return engine_key(model, provider, precision)
+    return native_key(model, card, precision)
+
+
+def _native() -> tuple[str, str]:
     try:
-        return native_key(model, card, precision)
+        runtime = load_runtime()
     except ProviderError as error:
         raise ModelError(f"no engine can be built with {NATIVE}: {error}") from error
+    return runtime.gpu, runtime.version
 
 
 def _remedy(provider: str) -> str:

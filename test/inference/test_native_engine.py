@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,41 @@ def test_a_run_over_arrays_that_stay_says_the_same(machine):
     trt.cudart.calls.clear()
     bound.run()
     assert not [name for name in trt.cudart.calls if "alloc" in name.lower()]
+
+
+def test_threads_that_share_an_engine_get_their_own_answers(machine):
+    machine()
+    ours = Session(ModelCard.load(FUSION), (NATIVE,))
+    feeds = [people(1 + number % 3) for number in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(ours.run, feeds))
+    for feed, said in zip(feeds, together, strict=True):
+        same(said, ours.run(feed), 0)
+
+
+class Heard:
+    def __init__(self):
+        self.lines = []
+
+    def phase_start(self, name, parent, steps):
+        self.lines.append(f"{parent or '-'} > {name}, {steps}")
+
+    def step_complete(self, name, step):
+        self.lines.append(f"{name}: {step}")
+
+    def phase_finish(self, name):
+        self.lines.append(f"{name}: done")
+
+
+@pytest.mark.parametrize(("version", "lines"), [("8.6.2", 0), ("10.3.0", 5)])
+def test_who_waits_for_a_build_hears_how_it_gets_on(machine, version, lines):
+    machine(version)
+    heard = Heard()
+    for _ in range(2):  # the second takes the engine that is there
+        assert Session(ModelCard.load(FUSION), (NATIVE,), listener=heard).provider == NATIVE
+    assert len(heard.lines) == lines
+    if lines:
+        assert heard.lines[1:3] == ["Building Engine > Tactics, 1", "Tactics: 0"]
 
 
 def test_an_engine_is_built_once_and_kept_for_this_gpu_version_and_precision(machine, cache):

@@ -56,6 +56,7 @@ class NativeEngine:
         freeing = weakref.finalize(self, self._cuda.release, "cudaStreamDestroy", self._stream)
         freeing.atexit = False
         self._shapes: dict[str, Shape] = {}
+        self._views: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
         self._shape_all({key: least for key, (least, _) in self._limits.items()})
 
@@ -120,14 +121,14 @@ class NativeEngine:
         self._shape_all({name: value.shape for name, value in feed.items()})
         for name, value in feed.items():
             buffer = self._buffers[name]
-            buffer.view(value.shape)[...] = value
+            self._views[name][...] = value
             buffer.send(value.shape, self._stream)
         if not self._context.execute_async_v3(self._stream):
             raise ModelError(f"{self.name}: TensorRT failed: {self._last()}")
         for name in self.output_names:
             self._buffers[name].fetch(self._shapes[name], self._stream)
         self._cuda.synchronize(self._stream)
-        return [self._buffers[name].view(self._shapes[name]).copy() for name in self.output_names]
+        return [self._views[name].copy() for name in self.output_names]
 
     def _shape_all(self, shapes: Mapping[str, Shape]) -> None:
         """Tell TensorRT the inputs' shapes, learn those of the outputs, and have room for all."""
@@ -147,6 +148,7 @@ class NativeEngine:
         for name, shape in found.items():
             if self._buffers[name].reserve(shape):
                 self._context.set_tensor_address(name, self._buffers[name].address)
+        self._views = {name: self._buffers[name].view(shape) for name, shape in found.items()}
         self._shapes = found
 
     def _check(self, name: str, shape: Shape) -> None:

@@ -62,7 +62,11 @@ def load_runtime() -> Runtime:
         wanted = ".".join(map(str, OLDEST))
         raise ProviderError(f"TensorRT {version} is too old; {wanted} or newer is needed")
     cuda = Cuda.load()
-    return Runtime(trt, version, cuda, cuda.device(), make_log(trt))
+    device, log = cuda.device(), make_log(trt)
+    # Some of ONNX's operators, InstanceNormalization say, are plugins in TensorRT 8.
+    if not trt.init_libnvinfer_plugins(log, ""):
+        logger.warning("TensorRT has no plugins: %s", "; ".join(log.errors))
+    return Runtime(trt, version, cuda, device, log)
 
 
 def version_of(text: str) -> tuple[int, int]:
