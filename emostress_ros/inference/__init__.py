@@ -1,4 +1,4 @@
-"""Model cards and ONNX Runtime sessions."""
+"""Model cards, and sessions that run them over ONNX Runtime or TensorRT."""
 
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.packaged import packaged_file
