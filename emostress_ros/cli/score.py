@@ -89,6 +89,8 @@ def compute(args: argparse.Namespace, offered_work: Path | None = None) -> Score
 
 
 def _score_shipped(args: argparse.Namespace) -> Score:
+    if args.baseline and args.modality != "physiology":
+        raise ParameterError(f"--baseline is for physiology alone; got it for {args.modality}")
     if args.work:
         raise ParameterError("--work belongs to a --protocol that trains; 'shipped' does not")
     if args.modality == "fusion":

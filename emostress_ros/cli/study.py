@@ -15,7 +15,11 @@ from emostress_ros.training.options import whole
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     work = Path.home() / ".cache/emostress/study"
-    parser.add_argument("modality", choices=MODALITIES)
+    parser.add_argument(
+        "modality",
+        choices=[name for name in MODALITIES if name != "fusion"],
+        help="the study of the fusions is written by `emostress train fusion`",
+    )
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of the modality's data sets"
     )

@@ -81,7 +81,14 @@ def read_segments(path: Path | str) -> list[Segment]:
         rows = csv.DictReader(file)
         if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
             raise DatasetError(f"{path}: lacks the columns {', '.join(missing)}")
-        segments = [_segment(path, number, row) for number, row in enumerate(rows, start=2)]
+        held = list(rows)
+    people = sorted({row["subject"] for row in held if row.get("subject")})
+    if len(people) > 1:
+        raise DatasetError(
+            f"{path}: names {len(people)} subjects, such as {people[0]} and {people[1]}; keep the "
+            f"rows of one person"
+        )
+    segments = [_segment(path, number, row) for number, row in enumerate(held, start=2)]
     if not segments:
         raise DatasetError(f"{path}: no segment")
     return sorted(segments, key=lambda segment: segment.start_s)
@@ -90,10 +97,11 @@ def read_segments(path: Path | str) -> list[Segment]:
 def _segment(path: Path, number: int, row: Mapping[str, str]) -> Segment:
     try:
         start, end, stress = float(row["start_s"]), float(row["end_s"]), int(row["stress"])
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"{path}:{number}: not a segment: {error}") from error
+    except (TypeError, ValueError):
+        start, end, stress = 0.0, 0.0, -1
     if stress not in (0, 1) or not 0.0 <= start < end:
-        raise DatasetError(f"{path}:{number}: need stress 0 or 1 and 0 <= start < end; got {row}")
+        got = ", ".join(f"{name} {row[name]}" for name in _COLUMNS)
+        raise DatasetError(f"{path}:{number}: need stress 0 or 1 and 0 <= start < end; got {got}")
     return Segment(row.get("condition") or ("stressed" if stress else "calm"), stress, start, end)
 
 

@@ -19,6 +19,10 @@ def there(tmp_path: Path, toy_set: Path) -> Path:
     """A folder with an empty one, a text file, and faces."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("hello\n")
+    for name, subjects in (("two", ("S2", "S3")), ("odd", ("S2",))):
+        rows = [f"{subject},0,100,{'0' if name == 'two' else 'maybe'}" for subject in subjects]
+        text = "\n".join(["subject,start_s,end_s,stress", *rows])
+        (tmp_path / f"{name}.csv").write_text(text)
     held = dict(np.load(toy_set))
     kept = held["label"] != 3
     np.savez(tmp_path / "noclass.npz", **{name: rows[kept] for name, rows in held.items()})
@@ -76,6 +80,10 @@ WRONG = {
     "train fusion --data empty --finetune file.txt": (1, "file.txt is not a checkpoint"),
     "train fusion --data empty": (1, "no FER2013 at empty/face"),
     "study face --data toy.npz --seed -1": (2, "argument --seed: must be a whole number"),
+    "study fusion --data empty": (2, "invalid choice: 'fusion'"),
+    "score face fer2013 toy.npz --baseline none": (1, "--baseline is for physiology alone"),
+    "personalise empty --segments two.csv --out out": (1, "names 2 subjects, such as S2 and S3"),
+    "personalise empty --segments odd.csv --out out": (1, "odd.csv:2: need stress 0 or 1"),
     "score face ravdess x": (2, "face is scored on fer2013, ferplus; got ravdess"),
     "personalise": (1, "give a recording, --segments and --out"),
     "personalise --study --data empty --draws 0": (2, "argument --draws: must be a whole number"),

@@ -21,6 +21,9 @@ from emostress_ros.training.text.encoder import Bert, BertShape, bert_of_tensors
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert")
 """``model_type`` of the configurations that can be read."""
 
+_LONGEST = 160
+"""Letters of an error of the library that are repeated."""
+
 _DISTILBERT_NAMES = {
     "transformer.layer.": "encoder.layer.",
     "attention.q_lin": "attention.self.query",
@@ -90,7 +93,7 @@ def _loaded(kind: Any, source: str) -> Any:
     try:
         return kind.from_pretrained(source)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())[:_LONGEST]
         raise ModelNotFoundError(
             f"--encoder {source}: neither a folder of a transformers model nor a name that the "
             f"hub gave: {reason}"
