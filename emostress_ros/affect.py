@@ -195,7 +195,7 @@ class Embedding:
             raise SignalError(
                 f"{len(self.labels)} labels for {len(self.probabilities)} probabilities"
             )
-        if not np.all(np.isfinite(self.vector)):
+        if not np.isfinite(self.vector).all():
             raise SignalError(f"embedding of {self.modality} holds NaN or infinity")
         _check_probabilities(self.probabilities)
         unsound = [name for name, value in self.measures.items() if not math.isfinite(value)]
@@ -291,8 +291,10 @@ def _check_range(
 def _check_probabilities(probabilities: FloatArray) -> None:
     if len(probabilities) == 0:
         return
-    if not np.all(np.isfinite(probabilities)) or np.any(np.asarray(probabilities) < 0):
+    # A list: these are few, and most embeddings that are made have them.
+    each: list[float] = np.asarray(probabilities).tolist()
+    if not all(0.0 <= one < math.inf for one in each):
         raise SignalError(f"probabilities must be finite and >= 0; got {probabilities!r}")
-    total = float(np.sum(probabilities))
+    total = sum(each)
     if abs(total - 1.0) > 1e-2:
         raise SignalError(f"probabilities must sum to 1; got a sum of {total:.4f}")

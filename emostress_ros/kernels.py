@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 VARIABLE = "EMOSTRESS_KERNELS"
 """Environment variable: ``numpy`` leaves the library aside, a path names another one."""
-VERSION = 4
+VERSION = 5
 """Version of the functions and structures that the modules here are written for."""
 FILE_NAME = "libemostress_kernels.so"
 

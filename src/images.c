@@ -56,6 +56,20 @@ static inline uint8_t mean_of(uint32_t sum, uint32_t count) {
   return (uint8_t)(((sum + count / 2) * (uint32_t)(4294967296.0 / (256.0 * count))) >> 24);
 }
 
+/* The means of `whole` squares of `shrink` pixels, whose columns are summed already. */
+static inline __attribute__((always_inline)) uint8_t *told(const uint32_t *sums, int32_t whole,
+                                                           int32_t shrink, int32_t channels,
+                                                           uint32_t count, uint8_t *out) {
+  const uint32_t factor = (uint32_t)(4294967296.0 / (256.0 * count));
+  for (int32_t block = 0; block < whole; block++, sums += shrink * channels)
+    for (int32_t channel = 0; channel < channels; channel++) {
+      uint32_t sum = count / 2;
+      for (int32_t x = 0; x < shrink; x++) sum += sums[x * channels + channel];
+      *out++ = (uint8_t)((sum * factor) >> 24);
+    }
+  return out;
+}
+
 /* The means of squares of `shrink` pixels, at the edge of what is left of them.
  * sums: room for a line of the image. */
 WIDE static void shrunk(const uint8_t *image, int64_t stride, int32_t columns, int32_t rows,
@@ -64,19 +78,17 @@ WIDE static void shrunk(const uint8_t *image, int64_t stride, int32_t columns, i
   for (int32_t top = 0; top < rows; top += shrink) {
     const int32_t high = rows - top < shrink ? rows - top : shrink;
     const uint32_t count = (uint32_t)(high * shrink);
-    const uint32_t factor = (uint32_t)(4294967296.0 / (256.0 * count));
-    for (int32_t x = 0; x < values; x++) sums[x] = 0;
-    for (int32_t y = 0; y < high; y++) {
-      const uint8_t *line = image + (top + y) * stride;
-      for (int32_t x = 0; x < values; x++) sums[x] += line[x];
-    }
-    for (int32_t block = 0; block < whole; block++)
-      for (int32_t channel = 0; channel < channels; channel++) {
-        uint32_t sum = count / 2;
-        for (int32_t x = 0; x < shrink; x++)
-          sum += sums[(block * shrink + x) * channels + channel];
-        *out++ = (uint8_t)((sum * factor) >> 24);
-      }
+    const uint8_t *const lines = image + top * stride;
+    if (high == 2)
+      for (int32_t x = 0; x < values; x++) sums[x] = (uint32_t)(lines[x] + lines[stride + x]);
+    else
+      for (int32_t x = 0; x < values; x++) sums[x] = lines[x];
+    for (int32_t y = 1; high != 2 && y < high; y++)
+      for (int32_t x = 0; x < values; x++) sums[x] += lines[y * stride + x];
+    if (shrink == 2 && channels == CHANNELS)  /* what most cut-outs take */
+      out = told(sums, whole, 2, CHANNELS, count, out);
+    else
+      out = told(sums, whole, shrink, channels, count, out);
     for (int32_t channel = 0; rest && channel < channels; channel++) {
       uint32_t sum = 0;
       for (int32_t x = whole * shrink; x < columns; x++) sum += sums[x * channels + channel];

@@ -51,14 +51,16 @@ def _similarity(
     """Return s·e^{iθ} and the shift, of points as complex numbers."""
     if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2:
         raise SignalError(f"points must be (n, 2) twice; got {source.shape} and {target.shape}")
-    p = source[:, 0].astype(np.float64) + 1j * source[:, 1]
-    q = target[:, 0].astype(np.float64) + 1j * target[:, 1]
-    centre_p, centre_q = complex(p.mean()), complex(q.mean())
-    p -= centre_p
-    spread = float(np.vdot(p, p).real)
+    # A few points: each call of numpy would cost more than all of this.
+    p = [complex(x, y) for x, y in source.tolist()]
+    q = [complex(x, y) for x, y in target.tolist()]
+    centre_p, centre_q = sum(p) / max(1, len(p)), sum(q) / max(1, len(q))
+    p = [point - centre_p for point in p]
+    spread = sum(point.real**2 + point.imag**2 for point in p)
     if not math.isfinite(spread) or spread < 1e-9:
         raise SignalError("landmarks must be finite and apart from each other")
-    turn = complex(np.vdot(p, q - centre_q)) / spread
+    turns = [one.conjugate() * (other - centre_q) for one, other in zip(p, q, strict=True)]
+    turn = sum(turns) / spread
     if abs(turn) < 1e-9:
         raise SignalError("landmarks must resemble a face; these fit it at no size")
     return turn, centre_q - turn * centre_p

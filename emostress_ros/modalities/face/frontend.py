@@ -10,7 +10,8 @@ import numpy.typing as npt
 from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.inference import Session
 from emostress_ros.modalities.face.alignment import align_face
-from emostress_ros.modalities.face.detector import FaceDetector, Faces, iou
+from emostress_ros.modalities.face.boxes import Faces, iou
+from emostress_ros.modalities.face.detector import FaceDetector
 from emostress_ros.modalities.face.encoder import ExpressionEncoder, Expressions
 from emostress_ros.modalities.face.mouth import MouthMotion
 from emostress_ros.modalities.face.parameters import FaceConfig

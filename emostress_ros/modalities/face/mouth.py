@@ -17,7 +17,7 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from emostress_ros.modalities.face.faces_compiled import SIDE, FloatArray, face_kernels
 
 MOUTH = (slice(30, 46), slice(12, 36))
 """Rows and columns of the mouth in a 48×48 face of ``alignment.TEMPLATE``."""
@@ -46,6 +46,9 @@ def differences(before: FloatArray, after: FloatArray) -> FloatArray:
     Returns:
         (n,) mean squares, in variances of the face's grey levels.
     """
+    compiled = face_kernels()
+    if compiled is not None:
+        return compiled.differences(before, after)
     mean = (before + after) / 2
     down, across = np.gradient(mean, axis=(1, 2))
     columns = (
@@ -120,6 +123,9 @@ class MouthMotion:
 
 def _mouths(faces: npt.NDArray[np.uint8]) -> FloatArray:
     """(n, 48, 48) faces to (n, 16, 24) mouths of standardised faces."""
+    compiled = face_kernels()
+    if compiled is not None and faces.shape[1:] == (SIDE, SIDE):
+        return compiled.mouths(faces)
     levels = faces.astype(np.float64)
     mean, deviation = levels.mean(axis=(1, 2)), levels.std(axis=(1, 2)) + _LEAST_DEVIATION
     mouths = levels[:, MOUTH[0], MOUTH[1]] - mean[:, None, None]

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.modalities.face.detector import FaceDetector, Faces, check_rgb, iou, suppress
-
-FloatArray = npt.NDArray[np.float32]
+from emostress_ros.modalities.face.boxes import Faces, FloatArray, iou, suppress
+from emostress_ros.modalities.face.detector import FaceDetector, check_rgb
 
 Square = tuple[float, float, float]
 """Middle (x, y) and half a side, px, half > 0."""
@@ -91,44 +90,47 @@ class GuidedDetector:
         # A square stays where it is while its face does: landmarks tremble with every new cut, and
         # the motion of a mouth is read from what is left when they do not.
         boxes = np.asarray(expected, np.float32).reshape(-1, 4)
-        self._squares = [_kept(self._squares, box) for box in boxes]
+        self._squares = [_kept(self._squares, box) for box in boxes.tolist()]
         places = [_inside(square, image.shape[1], image.shape[0]) for square in self._squares]
         if any(right - left < 2 or bottom - top < 2 for left, top, right, bottom in places):
             return None
         cuts = [image[top:bottom, left:right] for left, top, right, bottom in places]
-        parts: list[Faces] = []
-        for found, box, place in zip(self.region.detect_each(cuts), boxes, places, strict=True):
-            face = _nearest(found, box, place[:2])
-            if face is None:
-                return None
-            parts.append(face)
-        faces = Faces(
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.landmarks for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-        )
+        corners = np.array([place[:2] for place in places], np.float32)
+        faces = _nearest(*self.region.detect_together(cuts), boxes, corners)
+        if faces is None:
+            return None
         kept = suppress(faces.boxes, faces.scores, self.whole.overlap)
         return faces[kept] if len(kept) == len(faces) else None
 
 
-def _nearest(found: Faces, box: FloatArray, corner: tuple[int, int]) -> Faces | None:
-    """Return the face of a cut-out at ``corner`` that stands where ``box`` is; None without."""
+def _nearest(
+    found: Faces, owners: npt.NDArray[np.intp], boxes: FloatArray, corners: FloatArray
+) -> Faces | None:
+    """Return the face of each cut-out that stands where it is expected; None where one lacks it.
+
+    Args:
+        found: faces of n cut-outs, in the pixels of each.
+        owners: the cut-out of each.
+        boxes: (n, 4) where in the image each cut-out's face is expected.
+        corners: (n, 2) upper left of each cut-out.
+    """
     if len(found) == 0:
         return None
-    shift = np.array(corner, np.float32)
-    boxes = found.boxes + np.tile(shift, 2)
-    overlap = iou(box[None], boxes)[0]
-    best = int(overlap.argmax())
-    if overlap[best] < _SAME_FACE:
+    shifts = corners[owners]
+    places = found.boxes + np.concatenate([shifts, shifts], axis=1)
+    overlap = iou(boxes, places)
+    overlap[np.arange(len(boxes))[:, None] != owners] = 0.0
+    if (overlap.max(axis=1) < _SAME_FACE).any():
         return None
-    row = slice(best, best + 1)
-    return Faces(boxes[row], found.landmarks[row] + shift, found.scores[row])
+    rows = overlap.argmax(axis=1)
+    landmarks = found.landmarks[rows] + shifts[rows, None]
+    return Faces(places[rows], landmarks, found.scores[rows])
 
 
-def _kept(squares: Sequence[Square], box: FloatArray) -> Square:
+def _kept(squares: Sequence[Square], box: Sequence[float]) -> Square:
     """Return the square of before that still fits a face, or a new one round it."""
-    x, y = float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
-    half = _SURROUNDINGS * max(float(box[2] - box[0]), float(box[3] - box[1])) / 2
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    half = _SURROUNDINGS * max(box[2] - box[0], box[3] - box[1]) / 2
     for square in squares:
         aside = max(abs(square[0] - x), abs(square[1] - y)) / (2 * square[2])
         if aside <= _ASIDE and 1 / _GROWN <= square[2] / max(half, 1e-6) <= _GROWN:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from emostress_ros.errors import SignalError
-from emostress_ros.modalities.face.detector import iou
+from emostress_ros.modalities.face.boxes import iou
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -138,7 +138,7 @@ class FaceTracker:
     def _predict(self, track: Track, step_s: float) -> FloatArray:
         # A hidden face is not expected to run on for long.
         fading = 1.0 if track.unseen_s == 0.0 else 0.5
-        return track.box + np.tile(track.velocity * step_s * fading, 2)
+        return (track.box.reshape(2, 2) + track.velocity * (step_s * fading)).reshape(4)
 
     def _match(self, predicted: Sequence[FloatArray], boxes: FloatArray) -> dict[int, int]:
         """Return detection row to track index."""
@@ -146,17 +146,19 @@ class FaceTracker:
             return {}
         places = np.stack(predicted)
         overlap = iou(boxes, places)
-        distance = _distance(boxes, places)
+        sides = [_sides(boxes), _sides(places)]
+        distance = _distance(boxes, places, *sides)
         allowed = (overlap >= self.min_iou) | (distance <= self.reach)
-        allowed &= _alike(boxes, places)
+        allowed &= _alike(*sides)
         cost = np.where(allowed, (1.0 - overlap) + 0.5 * distance, _FORBIDDEN)
         pairs = zip(*linear_sum_assignment(cost), strict=True)
         return {int(row): int(column) for row, column in pairs if allowed[row, column]}
 
     def _follow(self, track: Track, predicted: FloatArray, box: FloatArray, step_s: float) -> Track:
-        residual = (box - predicted).reshape(2, 2).mean(axis=0)
+        residual = box - predicted
+        moved = (residual[:2] + residual[2:]) / 2
         if step_s > 0 and track.unseen_s == 0.0:
-            track.velocity = track.velocity + self.velocity_gain * residual / step_s
+            track.velocity = track.velocity + (self.velocity_gain / step_s) * moved
         else:
             track.velocity = np.zeros(2)
         track.box = self.smoothing * predicted + (1.0 - self.smoothing) * box
@@ -189,18 +191,26 @@ def _checked(boxes: npt.NDArray[np.floating]) -> FloatArray:
     return array
 
 
-def _distance(first: FloatArray, second: FloatArray) -> FloatArray:
+def _sides(boxes: FloatArray) -> FloatArray:
+    """Return (n,) the mean side of each box, above 0."""
+    sides: FloatArray = (boxes[:, 2] - boxes[:, 0] + boxes[:, 3] - boxes[:, 1]) / 2
+    return np.maximum(sides, 1e-6)
+
+
+def _distance(
+    first: FloatArray, second: FloatArray, sides: FloatArray, others: FloatArray
+) -> FloatArray:
     """Distance of the centres (n, m) in units of the mean side."""
-    centres = [(b[:, :2] + b[:, 2:]) / 2 for b in (first, second)]
-    gap = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
-    sides = [np.maximum((b[:, 2:] - b[:, :2]).mean(axis=1), 1e-6) for b in (first, second)]
-    distance: FloatArray = gap / ((sides[0][:, None] + sides[1][None]) / 2)
+    across, down = (
+        (first[:, None, k] + first[:, None, k + 2] - second[:, k] - second[:, k + 2]) / 2
+        for k in (0, 1)
+    )
+    distance: FloatArray = np.hypot(across, down) / ((sides[:, None] + others) / 2)
     return distance
 
 
-def _alike(first: FloatArray, second: FloatArray) -> npt.NDArray[np.bool_]:
+def _alike(sides: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
     """Return (n, m) True where the sizes differ by less than a factor of 2.5."""
-    sides = [np.maximum((b[:, 2:] - b[:, :2]).mean(axis=1), 1e-6) for b in (first, second)]
-    ratio = sides[0][:, None] / sides[1][None]
+    ratio = sides[:, None] / others
     alike: npt.NDArray[np.bool_] = (ratio < 2.5) & (ratio > 0.4)
     return alike

@@ -109,7 +109,7 @@ def power_spectrum(samples: Array, size: int) -> Array:
 @lru_cache(maxsize=64)
 def frequencies(size: int, sample_rate_hz: float) -> Array:
     """Frequency of each bin of a `power_spectrum`, Hz."""
-    hz: Array = np.fft.rfftfreq(size, 1.0 / sample_rate_hz)
+    hz: Array = np.fft.rfftfreq(size, 1.0 / sample_rate_hz).astype(np.float64)
     return hz
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from emostress_ros.errors import ModelCorruptError, SignalError
 from emostress_ros.modalities.face import FaceDetector
-from emostress_ros.modalities.face.detector import iou, letterbox, suppress
+from emostress_ros.modalities.face.boxes import iou, suppress
+from emostress_ros.modalities.face.detector import letterbox
 from emostress_ros.modalities.face.onnx_shape import with_input_shape
 
 
