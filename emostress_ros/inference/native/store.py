@@ -18,9 +18,8 @@ _MARK = b"emostress_ros engine 1\n"
 
 def save_engine(key: EngineKey, plan: bytes) -> Path:
     """Keep an engine in the key's folder; readers see the old file or the whole new one."""
-    told = asdict(key) | {"sha256": hashlib.sha256(plan).hexdigest()}
     file = key.folder / ENGINE_FILE
-    write(file, b"".join((_MARK, json.dumps(told, sort_keys=True).encode(), b"\n", plan)))
+    write(file, b"".join((_MARK, _head(key, hashlib.sha256(plan).hexdigest()), b"\n", plan)))
     return file
 
 
@@ -44,9 +43,13 @@ def load_engine(key: EngineKey) -> bytes | None:
     digest = known.pop("sha256", "") if isinstance(known, dict) else ""
     if digest != hashlib.sha256(plan).hexdigest():
         raise ModelCorruptError(f"{file} is damaged: its hash is another")
-    if known != asdict(key):
+    if told != _head(key, digest):
         raise ModelCorruptError(f"{file} was built for something else: {known}")
     return plan
+
+
+def _head(key: EngineKey, digest: str) -> bytes:
+    return json.dumps(asdict(key) | {"sha256": digest}, sort_keys=True).encode()
 
 
 def write(file: Path, content: bytes) -> None:
