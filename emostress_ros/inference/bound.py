@@ -24,9 +24,7 @@ class BoundRun:
             and are written to before each run.
 
     Attributes:
-        said: all outputs one after the other, overwritten by each run.
-        outputs: the same, each in its shape, in the model's order.
-        starts: where in ``said`` each output begins.
+        outputs: in the model's order, overwritten by each run.
 
     Raises:
         ModelError: an output is not of float32.
@@ -38,13 +36,7 @@ class BoundRun:
         results = backend.run(self.inputs)
         if any(value.dtype != np.float32 for value in results):
             raise ModelError(f"{name}: outputs must be float32 to be bound")
-        sizes = [value.size for value in results]
-        *self.starts, total = (sum(sizes[:place]) for place in range(len(sizes) + 1))
-        self.said = np.zeros(total, np.float32)
-        self.outputs = [
-            self.said[start : start + value.size].reshape(value.shape)
-            for start, value in zip(self.starts, results, strict=True)
-        ]
+        self.outputs = [np.zeros_like(value, order="C") for value in results]
         self._run = backend.bind(self.inputs, self.outputs)
 
     def run(self) -> list[np.ndarray]:
