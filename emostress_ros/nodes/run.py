@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import signal
 import sys
 import threading
@@ -18,6 +19,9 @@ from emostress_ros.nodes.base import ManagedNode
 
 NodeFactory = Callable[..., ManagedNode]
 _JOIN_S = 5.0
+_TURN_S = 0.001
+"""Longest that a thread of Python runs while another waits.  Its default, 5 ms, is what a frame may
+wait for each time that its worker comes back from a model: see docs/performance.md."""
 
 
 def run_node(factory: NodeFactory, name: str, args: Sequence[str] | None = None) -> int:
@@ -34,6 +38,7 @@ def run_nodes(
     except rclpy_implementation.RCLInvalidROSArgsError as error:
         print(f"ROS arguments cannot be used: {error}", file=sys.stderr)
         return 2
+    sys.setswitchinterval(_TURN_S)
     nodes: list[ManagedNode] = []
     try:
         nodes += [factory(name) for factory, name in factories]
@@ -48,6 +53,27 @@ def run_nodes(
     return 0
 
 
+class _Started:
+    """Counts the nodes that have started; after the last, what was made so far is there to stay.
+
+    A hundred thousand objects of modules and models are no garbage.  Left to Python they are all
+    looked through now and then, which stops every thread for as long as three frames of a camera
+    take.
+    """
+
+    def __init__(self, nodes: int) -> None:
+        self._missing = nodes
+        self._lock = threading.Lock()
+
+    def one_more(self) -> None:
+        """Tell that a node has started."""
+        with self._lock:
+            self._missing -= 1
+            if self._missing == 0:
+                gc.collect()
+                gc.freeze()
+
+
 def _spin(nodes: list[ManagedNode]) -> None:
     """Start and spin each node in a thread of its own, the first in this one, until one ends.
 
@@ -55,13 +81,15 @@ def _spin(nodes: list[ManagedNode]) -> None:
     one thread: see docs/performance.md for both, measured.
     """
     ended: list[BaseException] = []
+    started = _Started(len(nodes))
     others = [
-        threading.Thread(target=_spin_other, args=(node, ended), daemon=True) for node in nodes[1:]
+        threading.Thread(target=_spin_other, args=(node, started, ended), daemon=True)
+        for node in nodes[1:]
     ]
     for thread in others:
         thread.start()
     try:
-        _spin_one(nodes[0])
+        _spin_one(nodes[0], started)
     except ExternalShutdownException:
         if ended:
             raise ended[0] from None
@@ -73,11 +101,12 @@ def _spin(nodes: list[ManagedNode]) -> None:
             thread.join(_JOIN_S)
 
 
-def _spin_one(node: ManagedNode) -> None:
+def _spin_one(node: ManagedNode, started: _Started) -> None:
     executor: Any = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         node.autostart()
+        started.one_more()
         executor.spin()
     except rclpy_implementation.RCLError as error:
         if rclpy.ok():
@@ -86,9 +115,9 @@ def _spin_one(node: ManagedNode) -> None:
         raise ExternalShutdownException from error
 
 
-def _spin_other(node: ManagedNode, ended: list[BaseException]) -> None:
+def _spin_other(node: ManagedNode, started: _Started, ended: list[BaseException]) -> None:
     try:
-        _spin_one(node)
+        _spin_one(node, started)
     except ExternalShutdownException:
         return
     except BaseException as error:
