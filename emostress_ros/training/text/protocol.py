@@ -244,7 +244,7 @@ def _finetuned_dreaddit(bench: Bench, division: Division) -> Judged:
         _score(bench.task, division, rows), _trained(net), seconds,
         mean_curves([finetuning.read_log(one) for one in runs]),
         "emotions of GoEmotions and MELD first, then two epochs of the other folds; calibrated "
-        "on the other folds' answers; " + division.note,
+        "on the other folds' answers" + (f"; {division.note}" if division.note else ""),
     )  # fmt: skip
 
 

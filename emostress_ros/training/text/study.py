@@ -16,10 +16,10 @@ DRAWN = {"goemotions": 20000}
 """Texts of a set that the architectures share, all of dev among them, where it has many more."""
 FINETUNED: dict[str, tuple[str, ...]] = {
     "goemotions": ("official", "random"),
-    "dreaddit": ("folds",),
+    "dreaddit": ("folds", "random"),
     "meld": ("folds", "random", "official"),
 }
-"""Set to the divisions in which the encoder is fine-tuned: 50 minutes of one idle core together.
+"""Set to the divisions in which the encoder is fine-tuned: 75 minutes of one idle core together.
 
 ``emostress score text SET DIR --protocol NAME`` does it under any of the others."""
 _SPLITS = (
