@@ -222,6 +222,9 @@ def _limits() -> list[str]:
         "certainty, which no temperature mends",
         "a random split flatters by 9 points on RAVDESS and 25 on TESS: only the figures on voices "
         "never heard say what a stranger can expect",
+        "TESS weighs a fifth here, that two voices do not outweigh twenty: a head on the same "
+        "encoder that learns from all of TESS alone has 1.0 at random and 0.75 on the other "
+        "speaker (emostress study voice --models voice_speech_frozen)",
         "no recording here carries labels of stress: stress is not estimated",
         "men are recognised less well than women, and normal intensity less well than strong: "
         "see the figures by sex and intensity",
