@@ -24,6 +24,7 @@ pytest.importorskip("torch", reason="needs the extra [train]")
 from emostress_ros.training.physiology.architectures import ARCHITECTURES, Task
 from emostress_ros.training.physiology.bench import score_stress
 from emostress_ros.training.physiology.boost import BlendSettings
+from emostress_ros.training.physiology.fit import fit_logistic, held_out
 from emostress_ros.training.physiology.perceptron import PerceptronSettings
 from emostress_ros.training.physiology.table import Table, inner_split
 from emostress_ros.training.physiology.variants import Variant
@@ -158,3 +159,10 @@ def test_a_window_is_read_against_the_rest_and_scaled_by_the_training_people() -
     scaled = Scaling.fitted(own[None]).apply(begun[None])
     assert (scaled[0, :20] == 0.0).all()
     assert abs(float(scaled[0, 20:].mean())) < 0.3
+
+
+def test_one_person_alone_cannot_be_left_out() -> None:
+    own = table().people(np.arange(EACH))
+    people = {windows.person: windows for windows in own}
+    with pytest.raises(DatasetError, match=r"nobody is left .* without wesad/S0; needed"):
+        held_out(people, people, [list(people)], lambda others: fit_logistic(others, 1.0))

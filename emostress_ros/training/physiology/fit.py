@@ -158,10 +158,18 @@ def held_out(
         test: person to windows that are judged.
         folds: persons that are left out together.
         fit: makes a model of training persons.
+
+    Raises:
+        DatasetError: somebody is on both sides, or nobody is left to learn from.
     """
     logits: dict[str, Array] = {}
     for fold in folds:
         others = [windows for person, windows in training.items() if person not in fold]
+        if not others:
+            raise DatasetError(
+                f"nobody is left to learn from without {', '.join(fold)}; needed are at least two "
+                f"people of each set"
+            )
         check_disjoint([w.person for w in others], [test[person].person for person in fold])
         model = fit(others)
         logits |= {person: model.logit(test[person].features) for person in fold}

@@ -126,6 +126,8 @@ def load_corpus(data: Path, cache: Path, seed: int, *, progress: bool) -> Corpus
         "ravdess": ravdess.load(data / "ravdess"),
         "tess": tess.load(data / "tess")[::TESS_STRIDE],
     }
+    # Too few people are told now, not after all has been computed.
+    person_folds([clip.person for clip in parts["ravdess"]], FOLDS)
     return corpus_of(parts, cache, seed, progress=progress)
 
 
