@@ -34,7 +34,9 @@ OUTPUTS = (
     "emotion_weights",
     "stress_weights",
 )
-_USED = ("probabilities", "valence", "arousal", "stress", "emotion_weights", "stress_weights")
+"""Outputs that a model is exported with."""
+USED = ("probabilities", "valence", "arousal", "stress", "emotion_weights", "stress_weights")
+"""Outputs that the running graph reads."""
 _MOST_SHAPES = 64
 _Run = tuple[BoundRun, Packer, list[np.ndarray]]
 _SILENCE = Finding([], math.nan, math.nan, math.nan, {})
@@ -71,13 +73,13 @@ class LearnedFusion(FusionStrategy):
             raise CardError(f"{card.identifier}: extra.terms must be a mapping; got {terms!r}")
         super().__init__(card, terms, min_quality, unknown_below)
         self.layout = Layout.from_card(card.extra, card.identifier)
-        self.session = Session(card, providers)
+        self.session = Session(card, providers, outputs=USED)
         self.sessions = (self.session,)
-        lacking = [name for name in OUTPUTS if name not in self.session.output_names]
+        lacking = [name for name in USED if name not in self.session.output_names]
         if tuple(self.session.input_names) != INPUTS or lacking:
             raise ModelCorruptError(
                 f"{card.identifier} is no learned fusion: it needs the inputs {', '.join(INPUTS)} "
-                f"and the outputs {', '.join(OUTPUTS)}"
+                f"and the outputs {', '.join(USED)}"
             )
         self._runs: dict[tuple[int, int], _Run] = {}
 
@@ -97,7 +99,7 @@ class LearnedFusion(FusionStrategy):
         """Return the run of this shape, made when it is first asked for.
 
         Returns:
-            the run, what writes its inputs, and the arrays of :data:`_USED`, people first.
+            the run, what writes its inputs, and the arrays of :data:`USED`, people first.
         """
         known = self._runs.get((people, tokens))
         if known is None:
@@ -105,7 +107,7 @@ class LearnedFusion(FusionStrategy):
             empty = (np.zeros(shape, np.float32) for shape in shapes)
             run = self.session.bound(dict(zip(INPUTS, empty, strict=True)))
             named = dict(zip(self.session.output_names, run.outputs, strict=True))
-            outputs = [named[name] for name in _USED]
+            outputs = [named[name] for name in USED]
             if len(self._runs) >= _MOST_SHAPES:
                 self._runs.clear()
             packer = Packer(self.layout, *run.inputs.values())

@@ -32,6 +32,7 @@ FROM_CARD = -1.0
 """As ``unknown_below``: the fusion card's ``threshold_unknown`` counts."""
 _UNKNOWN_BELOW = 0.4  # where the card has none: a skill of 0.3 over seven classes
 _HYSTERESIS = 0.05
+USED, MISSING, STALE, LOW_QUALITY, NO_CONSENT = ContributionStatus
 _NEEDED = ("modalities", "default", "stress_moderate", "stress_high")
 
 
@@ -124,9 +125,9 @@ class FusionStrategy(ABC):
         if math.isnan(stress):
             return StressLevel.UNKNOWN
         moderate, high = self._levels
-        if before >= StressLevel.MODERATE:
+        if before is StressLevel.MODERATE or before is StressLevel.HIGH:
             moderate -= _HYSTERESIS
-        if before == StressLevel.HIGH:
+        if before is StressLevel.HIGH:
             high -= _HYSTERESIS
         if stress >= high:
             return StressLevel.HIGH
@@ -140,7 +141,8 @@ class FusionStrategy(ABC):
         return UNKNOWN if greatest < self.unknown_below else EMOTIONS[probabilities.index(greatest)]
 
     def _affect(self, situation: Situation, found: Finding) -> Affect:
-        aligned, each = situation.aligned, found.probabilities
+        aligned, each, stress = situation.aligned, found.probabilities, found.stress
+        told = [self._contribution(name, situation, found.weights) for name in aligned.expected]
         stamps = [embedding.stamp_ns for embedding in self.usable(situation)]
         return Affect(
             stamp_ns=max(stamps, default=aligned.stamp_ns),
@@ -150,35 +152,34 @@ class FusionStrategy(ABC):
             probabilities=np.array(each, dtype=np.float32),
             valence=found.valence,
             arousal=found.arousal,
-            stress=found.stress,
-            stress_level=self.level(found.stress),
+            stress=stress,
+            stress_level=self.level(stress),
             confidence=max(each, default=0.0),
-            stress_confidence=stress_confidence(found.stress),
-            contributions=tuple(
-                [self._contribution(name, situation, found.weights) for name in aligned.expected]
-            ),
+            stress_confidence=stress_confidence(stress),
+            contributions=tuple(told),
         )
 
     def _contribution(
         self, name: str, situation: Situation, weights: Mapping[str, float]
     ) -> Contribution:
-        refused = name in situation.refused
-        fresh = situation.aligned.embeddings.get(name)
+        aligned, refused = situation.aligned, name in situation.refused
+        fresh = aligned.embeddings.get(name)
         embedding = situation.stale.get(name) if fresh is None else fresh
         if embedding is None:
-            status = ContributionStatus.NO_CONSENT if refused else ContributionStatus.MISSING
+            status = NO_CONSENT if refused else MISSING
             return Contribution(name, "", status, 0.0, math.nan, 0)
         weight, quality = weights.get(name, 0.0), embedding.quality
         if refused:
-            status = ContributionStatus.NO_CONSENT
+            status = NO_CONSENT
         elif fresh is None:
-            status = ContributionStatus.STALE
-        elif quality < self._min_quality or weight <= 0.0:
-            status = ContributionStatus.LOW_QUALITY
+            status = STALE
         else:
-            status = ContributionStatus.USED
-        age_ns = max(0, situation.aligned.ages_ns[name])
-        return Contribution(name, embedding.ran_as, status, weight, quality, age_ns)
+            counts = weight > 0.0 and quality >= self._min_quality
+            status = USED if counts else LOW_QUALITY
+        age_ns = aligned.ages_ns[name]
+        return Contribution(
+            name, embedding.ran_as, status, weight, quality, age_ns if age_ns > 0 else 0
+        )
 
 
 def threshold(card: ModelCard) -> float:

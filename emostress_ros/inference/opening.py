@@ -10,6 +10,7 @@ from emostress_ros.errors import ModelError, ProviderError
 from emostress_ros.inference.backend import Backend
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.native import BuildListener, load_runtime, open_native
+from emostress_ros.inference.onnx_bytes import with_outputs
 from emostress_ros.inference.ort_backend import OrtBackend, lacking
 from emostress_ros.inference.providers import NATIVE
 
@@ -24,6 +25,7 @@ class Wish:
         precision: of a TensorRT engine.
         bind: see :class:`~emostress_ros.inference.ort_backend.OrtBackend`.
         listener: hears how the building of an engine gets on.
+        outputs: what is wanted of the model; empty for all.
     """
 
     providers: tuple[str, ...]
@@ -31,6 +33,7 @@ class Wish:
     precision: str = "fp16"
     bind: bool | None = None
     listener: BuildListener | None = None
+    outputs: tuple[str, ...] = ()
 
 
 def open_backend(
@@ -59,14 +62,25 @@ def open_backend(
         usable = list(_usable(group, reasons))
         if not usable:
             continue
-        opened = OrtBackend(name, source, usable, wish.threads, wish.precision, wish.bind)
+        # An engine is kept by its model's bytes, and drops what nobody asks for by itself.
+        asked = _lean(source, wish.outputs) if usable == ["cpu"] else source
+        opened = OrtBackend(name, asked, usable, wish.threads, wish.precision, wish.bind)
         if opened.provider in group:
             before = usable[: usable.index(opened.provider)] if opened.provider in usable else []
             reasons += [f"{item} could not be started" for item in before]
             return opened, _told(wish.providers, opened.provider, reasons)
         reasons += [f"{item} could not be started" for item in usable]
-    last = OrtBackend(name, source, ("cpu",), wish.threads, wish.precision, wish.bind)
+    last = OrtBackend(
+        name, _lean(source, wish.outputs), ("cpu",), wish.threads, wish.precision, wish.bind
+    )
     return last, _told(wish.providers, last.provider, reasons)
+
+
+def _lean(source: Path | str | bytes, outputs: Sequence[str]) -> Path | str | bytes:
+    """Return the model without what only other outputs need."""
+    if not outputs:
+        return source
+    return with_outputs(source if isinstance(source, bytes) else Path(source).read_bytes(), outputs)
 
 
 def lacking_provider(name: str) -> str:

@@ -33,6 +33,7 @@ class Session:
         bind: bind inputs and outputs to the device's memory; None does so where it is not the
             CPU's.
         listener: hears how the building of a TensorRT engine gets on.
+        outputs: what is wanted of the model; empty for all.  The CPU computes nothing else.
 
     Attributes:
         provider: the provider that really runs, of :data:`PROVIDERS`.
@@ -52,6 +53,7 @@ class Session:
         precision: str = "fp16",
         bind: bool | None = None,
         listener: BuildListener | None = None,
+        outputs: Sequence[str] = (),
     ) -> None:
         self.name = model.identifier if isinstance(model, ModelCard) else _name_of(model)
         self.variant = model.precision if isinstance(model, ModelCard) else "fp32"
@@ -59,7 +61,7 @@ class Session:
             model.check_weights()
         wanted = tuple(check_provider(name) for name in providers) or ("cpu",)
         engine = "int8" if self.variant == "int8" else precision
-        wish = Wish(wanted, threads, engine, bind, listener)
+        wish = Wish(wanted, threads, engine, bind, listener, tuple(outputs))
         self._backend, self.fallback = open_backend(self.name, model, wish)
         self._inputs: Mapping[str, TensorSpec] = self._backend.inputs
         self.output_names = list(self._backend.output_names)
@@ -67,7 +69,7 @@ class Session:
         if self.fallback:
             logger.warning("%s: %s", self.name, self.fallback)
         if isinstance(model, ModelCard):
-            self._check_against(model)
+            self._check_against(model, outputs or [tensor.name for tensor in model.outputs])
 
     @property
     def input_names(self) -> list[str]:
@@ -144,7 +146,7 @@ class Session:
             raise SignalError(f"{self.name}: '{name}' holds NaN or infinity")
         return array
 
-    def _check_against(self, card: ModelCard) -> None:
+    def _check_against(self, card: ModelCard, wanted: Sequence[str]) -> None:
         for tensor in card.inputs:
             if tensor.name not in self._inputs:
                 raise ModelCorruptError(
@@ -152,7 +154,7 @@ class Session:
                     f"the model has {self.input_names}"
                 )
         for tensor in card.outputs:
-            if tensor.name not in self.output_names:
+            if tensor.name in wanted and tensor.name not in self.output_names:
                 raise ModelCorruptError(
                     f"{self.name}: the card names the output '{tensor.name}', "
                     f"the model has {self.output_names}"

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from emostress_ros.errors import SignalError
 from emostress_ros.inference import Session, packaged_file
 from emostress_ros.inference.bound import BoundRun
+from emostress_ros.inference.onnx_bytes import with_input_shape
 from emostress_ros.modalities.face.boxes import Faces
 from emostress_ros.modalities.face.cuts import fit
 from emostress_ros.modalities.face.decoding import Decoder
-from emostress_ros.modalities.face.onnx_shape import with_input_shape
 
 FloatArray = npt.NDArray[np.float32]
 
