@@ -14,10 +14,11 @@ torch = pytest.importorskip("torch", reason="needs the extra [train]")
 from emostress_ros.cli.main import main  # noqa: E402
 from emostress_ros.errors import DatasetError, ParameterError  # noqa: E402
 from emostress_ros.inference.card import ModelCard  # noqa: E402
+from emostress_ros.metrics import score_predictions  # noqa: E402
 from emostress_ros.training.common import CsvLog  # noqa: E402
 from emostress_ros.training.datasets import ravdess, tess  # noqa: E402
-from emostress_ros.training.study import StudyOptions  # noqa: E402
-from emostress_ros.training.voice.lessons import LITERATURE, lessons_of  # noqa: E402
+from emostress_ros.training.study import Entry, StudyOptions  # noqa: E402
+from emostress_ros.training.voice.lessons import LITERATURE, lessons_of, level_from  # noqa: E402
 from emostress_ros.training.voice.protocol import folder_of_both, score  # noqa: E402
 from emostress_ros.training.voice.study import FULL, MODELS, QUICK, study, task_of  # noqa: E402
 
@@ -81,6 +82,45 @@ def test_a_quick_study_compares_both_splits(data: Path, tmp_path: Path) -> None:
     assert f"{LITERATURE['RAVDESS', 'logistic']:.2f}" in told and "quick" in told
     assert "quick" not in " ".join(lessons_of(done.entries, quick=False))
     assert {model for _, model in LITERATURE} <= set(MODELS)
+
+
+def _entry(model: str, data: str, split: str, said: list[int], curves=None) -> Entry:
+    labels = tess.LABELS if data == "TESS" else ravdess.LABELS
+    truth = np.arange(len(said)) % len(labels)
+    rows = np.eye(len(labels), dtype=np.float32)[said]
+    score = score_predictions(labels, truth, rows, np.arange(len(said)) % 2)
+    return Entry(model, split, split != "random", score, 9, 1.0, curves or {}, "", data)
+
+
+def test_lessons_say_which_figure_of_tess_answers_and_why_the_shipped_has_less() -> None:
+    right = [i % 7 for i in range(280)]
+    happy = tess.LABELS.index("happy")
+    wrong = [(happy + 1) % 7 if i < 70 and i % 7 == happy else i % 7 for i in range(70)]
+    wrong[0] = 1  # an error of another class
+    entries = [
+        _entry("voice_speech_frozen", "TESS", "by speaker", right),
+        _entry("voice_speech_frozen", "TESS", "random", right),
+        _entry("voice_speech", "TESS", "by speaker", wrong),
+        _entry("voice_speech", "TESS", "random", wrong),
+    ]
+    told = " ".join(lessons_of(entries, quick=False))
+    assert "100.0 (n = 280" in told and "(n = 70)" in told
+    assert "10 of its 11 errors are clips of happiness" in told
+    assert "Passes over RAVDESS" not in told
+
+
+def test_a_curve_is_level_where_it_stays_near_its_end() -> None:
+    epochs = [2.0, 4.0, 6.0, 8.0]
+    assert level_from({"epoch": epochs, "uar": [0.5, 0.69, 0.6, 0.7]}) == 8
+    assert level_from({"epoch": epochs, "uar": [0.5, 0.69, 0.71, 0.7]}) == 4
+    assert level_from({"epoch": epochs, "uar": [0.7, 0.69, 0.71, 0.7]}) == 2
+    curves = {"epoch": epochs, "training_loss": [1.0] * 4, "uar": [0.5, 0.69, 0.71, 0.7]}
+    later = {**curves, "uar": [0.5, 0.6, 0.71, 0.7]}
+    right = [i % 8 for i in range(16)]
+    entries = [_entry("gru", "RAVDESS", "by actor", right, curves),
+               _entry("gru", "RAVDESS", "random", right, later)]  # fmt: skip
+    assert "`gru` 6 of " in " ".join(lessons_of(entries, quick=False))
+    assert "`gru` 6 of " not in " ".join(lessons_of(entries, quick=True))
 
 
 def test_unknown_models_and_protocols_are_told(data: Path, tmp_path: Path) -> None:

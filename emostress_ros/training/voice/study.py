@@ -1,11 +1,11 @@
 """``emostress study voice``: every voice network on RAVDESS and TESS, under both splits.
 
 All of RAVDESS and TESS is judged, each clip once in every split; of TESS every fourth clip by the
-shipped network, for that is what it learns from.  People kept apart means five
-folds by actor for RAVDESS, and one speaker of TESS judged by what learned from the other.  Rates
-and widths of the networks were tried on a fifth of the training part of the first random fold of
-RAVDESS; clips that other folds judge took part in that choice.  Lengths were set by the time at
-hand: only ``cnn1d`` is trained to where it levels off, and the last epoch is judged.
+shipped network, for that is what it learns from.  People kept apart means five folds by actor for
+RAVDESS, and one speaker of TESS judged by what learned from the other.  Rates and widths of the
+networks were tried on a fifth of the training part of the first random fold of RAVDESS; clips that
+other folds judge took part in that choice.  Every network learns until its curve is level under
+both splits, and the last epoch is judged.
 """
 
 from __future__ import annotations
