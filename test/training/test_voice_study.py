@@ -148,7 +148,7 @@ def test_each_network_is_trained_exported_and_scored(
     pytest.importorskip("onnx", reason="needs the extra [train]")
     folder = tmp_path / name
     words = f"--data {data} --output {folder} --cache {data / 'kept'} --variants 0 --share 0.1 "
-    words += f"--work {tmp_path / 'run'} --resume"
+    words += f"--work {tmp_path / 'run'}"
     assert main(["train", "voice", "--arch", name, *words.split(), "--no-progress"]) == 0
     card = ModelCard.load(folder)
     assert card.measured[0].persons == 2
