@@ -39,15 +39,17 @@ def _mark(holds: bool) -> str:
 
 
 def summary(outcomes: Sequence[Outcome]) -> Table:
-    """Return, for each model, how many figures hold, which do not, and how long they took."""
-    columns = ("model", "figures", "hold", "do not", "not run", "kept", "minutes", "which do not")
-    counts = Table(*columns, title="figures of the cards")
+    """Return, for each model, how many figures hold, how many not, and how long they took."""
+    counts = Table(title="figures of the cards")
+    counts.add_column("model", no_wrap=True)
+    for name in ("n", "hold", "do not", "not run", "kept", "min"):
+        counts.add_column(name, justify="right")
     models = list(dict.fromkeys(outcome.claim.model for outcome in outcomes))
     for name in models:
         counts.add_row(name, *_counted([o for o in outcomes if o.claim.model == name]))
     if len(models) > 1:
         counts.add_section()
-        counts.add_row("all", *_counted(outcomes)[:-1], "")
+        counts.add_row("all", *_counted(outcomes))
     return counts
 
 
@@ -55,10 +57,9 @@ def _counted(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     number = _numbers(outcomes)
     # Several figures of a model share a command, which is run once.
     took = {(o.claim.model, o.claim.command): o.seconds for o in outcomes}
-    wrong = "\n".join(_place(outcome) for outcome in outcomes if not outcome.holds)
     return (
         str(len(outcomes)), *(str(number[what]) for what in number),
-        str(sum(outcome.kept for outcome in outcomes)), f"{sum(took.values()) / 60:.1f}", wrong,
+        str(sum(outcome.kept for outcome in outcomes)), f"{sum(took.values()) / 60:.1f}",
     )  # fmt: skip
 
 
@@ -66,7 +67,8 @@ def _place(outcome: Outcome) -> str:
     claim = outcome.claim
     inside = f" ({' '.join(claim.part)})" if claim.part else ""
     names = ", ".join(check.name for check in outcome.checks if not check.holds)
-    return f"{claim.dataset}, {claim.split}{inside}: {names or 'see below'}"
+    where = f"{claim.model} on {claim.dataset}, {claim.split}{inside}"
+    return f"does not hold: {where}: {names or outcome.problem}"
 
 
 def _numbers(outcomes: Sequence[Outcome]) -> Mapping[str, int]:
@@ -78,8 +80,8 @@ def _numbers(outcomes: Sequence[Outcome]) -> Mapping[str, int]:
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """Return what went wrong, each once, and how many figures hold."""
-    problems = {outcome.problem: None for outcome in outcomes if outcome.problem}
+    """Return which figures do not hold, and how many do."""
+    wrong = [_place(outcome) for outcome in outcomes if not outcome.holds]
     count = _numbers(outcomes)
     line = "figures: " + ", ".join(f"{number} {what}" for what, number in count.items())
-    return "\n".join([*problems, line])
+    return "\n".join([*wrong, line])

@@ -197,12 +197,16 @@ def test_the_summary_counts_by_model(
 ) -> None:
     claiming(
         metrics={"accuracy": 1.0},
-        slices={"odd": {"n": 5}, "short": {"n": 5.0, "accuracy": -1.0}},
+        single_label={"n": 5.0, "accuracy": -1.0},
+        slices={"odd": {"n": 5}},
     )
     assert main(["figures", "--data", str(data), "--only", "tiny"]) == 1
     text = " ".join(capsys.readouterr().out.split())
     summary = text[text.index("figures of the cards") :]
-    assert " tiny │ 3 │ 1 │ 2 │ 0 │ 0 │" in summary.replace("│ tiny", " tiny")
+    assert "│ tiny │ 3 │ 1 │ 2 │ 0 │ 0 │" in summary
+    assert "does not hold: tiny on goemotions, dev (single_label): accuracy" in text
+    assert "does not hold: tiny on goemotions, dev (slices odd): tiny: the score has no" in text
+    assert text.endswith("figures: 1 hold, 2 do not hold, 0 were not run")
 
 
 def test_an_unknown_model_is_refused() -> None:
