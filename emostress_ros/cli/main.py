@@ -39,7 +39,7 @@ COMMANDS: dict[str, str] = {
 ``run``, imported only when it is asked for."""
 
 TRAINING = ("train", "study", "score", "figures", "compress")
-"""Commands that train, which several processes can share: `torchrun ... -m emostress_ros train`."""
+"""Commands that train, which several processes can share: `torchrun ... emostress_ros train`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

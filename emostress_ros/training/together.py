@@ -1,9 +1,9 @@
 """One command and several processes: the first runs it, the others train along.
 
-``torchrun --nproc-per-node 2 -m emostress_ros train voice ...`` starts a command twice.  The first
-process alone reads the data, keeps caches, judges, logs, shows bars, writes and exports; the others
-wait until it trains a network, get what :class:`.trainer.Trainer` has, and take their share of
-every batch.  So whatever goes through the trainer can be shared, whichever command it is in.
+``torchrun --nproc-per-node 2 -m -- emostress_ros train voice ...`` starts a command twice.  The
+first process alone reads the data, keeps caches, judges, logs, shows bars, writes and exports; the
+others wait until it trains a network, get what :class:`.trainer.Trainer` has, and take their share
+of every batch.  So whatever goes through the trainer can be shared, whichever command it is in.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def joined(trainer: Trainer, judging: nn.Module) -> Iterator[nn.Module]:
     elif not _following:
         raise TrainingError(
             f"process {workers.rank} of 0 ... {workers.count - 1} began a training by itself; only "
-            f"the first one begins them: `torchrun ... -m emostress_ros COMMAND`"
+            f"the first one begins them: `torchrun ... -m -- emostress_ros COMMAND`"
         )
     _within.append(trainer)
     try:

@@ -68,6 +68,7 @@ WRONG = {
     "train voice --data nowhere": (1, "RAVDESS: nowhere/ravdess is not a folder"),
     "train voice --data empty --run all": (2, "invalid choice: 'all'"),
     f"{TEXT} --sources tweets": (1, "--sources must be some of goemotions, meld, dreaddit"),
+    f"{TEXT} --sources dreaddit": (1, "--sources needs goemotions or meld"),
     f"{TEXT} --epochs -1": (2, "argument --epochs: must be a whole number, at least 0; got -1"),
     f"{TEXT} --resume --run r": (1, "--resume: there is no r/net.pt"),
     f"{TEXT} --recipe heads --resume --run r": (1, "--resume: there is no r/heads/checkpoint.pt"),

@@ -119,7 +119,7 @@ def test_a_failure_in_one_process_ends_all_with_its_message(tmp_path: Path) -> N
 
 def face(folder: Path, toy_set: Path, *more: str) -> tuple[str, ...]:
     return (
-        "-m", "emostress_ros", "train", "face", "--data", str(toy_set), "--arch", "cnn",
+        "-m", "--", "emostress_ros", "train", "face", "--data", str(toy_set), "--arch", "cnn",
         "--work", str(folder / "work"), "--out", str(folder / "face_toy"), "--threads", "1",
         "--batch", "63", "--quiet", *more,
     )  # fmt: skip

@@ -5,7 +5,7 @@ card.  A network may learn from teachers: their averaged probabilities on the sa
 are its target (Hinton et al., "Distilling the knowledge in a neural network", 2015; Beyer et al.,
 "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
 
-``torchrun --nproc-per-node N -m emostress_ros train face`` trains with N processes.
+``torchrun --nproc-per-node N -m -- emostress_ros train face`` trains with N processes.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ from emostress_ros.training.text.pretrained import (
 )
 
 logger = logging.getLogger(__name__)
-SOURCES = ("goemotions", "meld", "dreaddit")
+EMOTIONAL = ("goemotions", "meld")
+SOURCES = (*EMOTIONAL, "dreaddit")
 FloatArray = npt.NDArray[np.float32]
 Tokens = dict[str, list[list[int]]]
 
@@ -75,6 +76,11 @@ def _sources(named: str) -> tuple[str, ...]:
     if not names or set(names) - set(SOURCES):
         raise ParameterError(
             f"--sources must be some of {', '.join(SOURCES)}, comma-separated; got {named}"
+        )
+    if not set(names) & set(EMOTIONAL):
+        raise ParameterError(
+            f"--sources needs {' or '.join(EMOTIONAL)}, as the model answers with an emotion; got "
+            f"{named}"
         )
     return tuple(name for name in SOURCES if name in names)
 
