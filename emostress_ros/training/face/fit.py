@@ -20,6 +20,7 @@ from emostress_ros.training.face.data import FaceSet
 from emostress_ros.training.face.losses import accuracies, soft_cross_entropy
 from emostress_ros.training.face.mobilenet import MobileNetV1, load_pretrained
 from emostress_ros.training.face.recipe import chain_of, forerunners, run_folder
+from emostress_ros.training.face.refine import refined
 from emostress_ros.training.keep import Keep
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.trainer import Trainer
@@ -105,6 +106,9 @@ class _Faces(Task):
     ) -> None:
         self.options, self.side = options, net.side
         self.train_set, self.validation = train.to(device), validation.to(device)
+        if options.refine:
+            teacher = load_average(options.refine).to(device)
+            self.train_set = refined(self.train_set, [teacher], options.own_label)
         self.balance = common.class_weights(self.train_set.emotion, options.balance)
         self.grows = not (options.full_side or isinstance(net.body, face_nets.Flat))
         earlier = list(forerunners(options))

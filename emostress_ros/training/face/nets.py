@@ -208,6 +208,7 @@ ARCHITECTURES: dict[str, Callable[[], FaceNet]] = {
         InvertedResidual, Stages(24, 1, (32, 64, 128), (2, 3, 3), (2, 2, 2), 0.05)
     ),
     "mobilenet": _mobilenet(12, 80, 0.2),
+    "mobilenet_medium": _mobilenet(12, 96, 0.2),
     "mobilenet_fine": _mobilenet(12, 112, 0.2),
     "mobilenet_large": _mobilenet(13, 96, 0.3),
     "resnet18": _staged_net(
@@ -217,8 +218,9 @@ ARCHITECTURES: dict[str, Callable[[], FaceNet]] = {
 }
 """Constructors by name; ``mobilenet_large``, ``resnet18`` and ``vgg`` are large: teachers.
 
-``mobilenet`` and its kin can start from face recognition (``--pretrained``); ``mobilenet_fine`` is
-the same network on faces enlarged further, nearer to the size that its start weights know.
+``mobilenet`` and its kin can start from face recognition (``--pretrained``); ``mobilenet_medium``
+and ``mobilenet_fine`` are the same network on faces enlarged further, nearer to the size that its
+start weights know.
 """
 
 

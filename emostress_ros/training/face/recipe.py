@@ -18,6 +18,7 @@ from emostress_ros.training.weights import parameter_count
 _RECIPE = {
     "arch": "resnet_small", "batch": 128, "lr": 0.1, "optimizer": "sgd", "body_lr": 1.0,
     "ema": 0.999, "weight_decay": 5e-4, "smoothing": 0.05, "mixup": 0.0, "distil": 0.8,
+    "own_label": 0.3,
     "balance": 0.0, "patience": 0, "stop_after": 0,
     "full_side": False, "flip": False, "half": False, "side": 0,
 }  # fmt: skip
@@ -49,7 +50,7 @@ def command_of(options: argparse.Namespace, epochs: int) -> str:
     words += ["--seed", str(options.seed), "--work", f"runs/{run_folder(options).name}"]
     words += ["--pretrained", _START] if options.pretrained else []
     words += ["--initial", _placed(options.initial)] if options.initial else []
-    for name in ("teachers", "average"):
+    for name in ("teachers", "refine", "average"):
         checkpoints = getattr(options, name)
         words += [f"--{name}", *map(_placed, checkpoints)] if checkpoints else []
     return shlex.join(words)
@@ -73,7 +74,7 @@ def forerunners(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         DatasetError: one was trained with another seed: it saw faces that are held out here.
     """
     initial = [options.initial] if options.initial else []
-    paths = dict.fromkeys([*options.teachers, *initial, *options.average])
+    paths = dict.fromkeys([*options.teachers, *options.refine, *initial, *options.average])
     for path in paths:
         state = common.load_checkpoint(path)
         if state["seed"] != options.seed:

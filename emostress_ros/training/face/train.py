@@ -90,6 +90,8 @@ def parser() -> argparse.ArgumentParser:
     add("--smoothing", type=share, default=0.05)
     add("--mixup", type=number(), default=0.0)
     add("--teachers", type=Path, nargs="*", default=[], help="checkpoints to learn from")
+    add("--refine", type=Path, nargs="*", default=[], help="their mean refines the labels")
+    add("--own-label", type=share, default=0.3, help="share of a face's label in a refined one")
     add("--average", type=Path, nargs="*", default=[], help="ship the mean of these checkpoints")
     add("--distil", type=share, default=0.8, help="weight of the teachers, 0 … 1")
     add("--balance", type=share, default=0.0, help="1: classes count alike; 0: as they occur")
