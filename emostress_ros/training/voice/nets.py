@@ -218,7 +218,7 @@ def _of(body: Callable[[], nn.Module]) -> Callable[[int], FrameNet]:
 ARCHITECTURES: dict[str, Architecture] = {
     "logistic": Architecture(lambda classes: FrameNet(Functionals(), classes, 0.0), 1),
     "lstm": Architecture(_of(lambda: Recurrent(nn.LSTM)), 80),
-    "gru": Architecture(_of(lambda: Recurrent(nn.GRU)), 40),
+    "gru": Architecture(_of(lambda: Recurrent(nn.GRU)), 80),
     "cnn1d": Architecture(lambda classes: FrameNet(Conv1d(), classes), 80, mixup=0.2),
     "cnn2d": Architecture(_of(Conv2d), 40),
     "cnn_bilstm_attention": Architecture(_of(ConvBiLstmAttention), 30),

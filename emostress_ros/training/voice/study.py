@@ -4,8 +4,9 @@ All of RAVDESS and TESS is judged, each clip once in every split; of TESS every 
 shipped network, for that is what it learns from.  People kept apart means five folds by actor for
 RAVDESS, and one speaker of TESS judged by what learned from the other.  Rates and widths of the
 networks were tried on a fifth of the training part of the first random fold of RAVDESS; clips that
-other folds judge took part in that choice.  Every network learns until its curve is level under
-both splits, and the last epoch is judged.
+other folds judge took part in that choice.  Lengths are such that the curve is level before the
+end under both splits, and the last epoch is judged; ``cnn2d`` and ``cnn_bilstm_attention`` may gain
+from more.
 """
 
 from __future__ import annotations
