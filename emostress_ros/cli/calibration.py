@@ -19,6 +19,7 @@ from emostress_ros.evaluation import calibration, calibration_report
 from emostress_ros.evaluation.card_figures import Claim
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.metrics import Predictions
+from emostress_ros.training.devices import use
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and write; 1 if a command gives no predictions or nothing was measured."""
+    use(args.device)
     runner = figures.Runner(args.data, args.work)
     found, failed = [], False
     for claim in _wholes(args.only, quick=args.quick):

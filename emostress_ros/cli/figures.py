@@ -26,6 +26,8 @@ from emostress_ros.errors import EmostressError, ParameterError
 from emostress_ros.evaluation.card_figures import Claim, Outcome, claims, compare, score_words
 from emostress_ros.evaluation.kept_scores import Kept, KeptScores, key_of
 from emostress_ros.metrics import Score
+from emostress_ros.training.devices import use
+from emostress_ros.training.options import add_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +44,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="leave out commands that train (--protocol)"
     )
     parser.add_argument("--work", type=Path, help="folder in which trainings are kept and resumed")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run, print, and return 1 if a figure does not hold."""
+    use(args.device)
     runner = Runner(args.data, args.work, quiet=args.json)
     scores = Scores(runner, KeptScores(args.work))
     asked = chosen(args.only)

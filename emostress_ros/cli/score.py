@@ -15,6 +15,8 @@ from pathlib import Path
 
 from emostress_ros.errors import MissingExtraError, ParameterError
 from emostress_ros.metrics import Score
+from emostress_ros.training.devices import AUTO, use
+from emostress_ros.training.options import add_device
 
 DATASETS: dict[str, tuple[str, ...]] = {
     "face": ("fer2013", "ferplus"),
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, help="folder that keeps what a protocol trains, so that it resumes"
     )
+    add_device(parser, None)
     parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
 
 
@@ -62,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
             f"{', '.join(DATASETS[args.modality])}; got {args.dataset}"
         )
         return 2
+    use(args.device or AUTO)
     score = compute(args)
     if args.json:
         print(json.dumps(score.to_json_dict()))
@@ -91,6 +95,8 @@ def compute(args: argparse.Namespace, offered_work: Path | None = None) -> Score
 def _score_shipped(args: argparse.Namespace) -> Score:
     if args.baseline and args.modality != "physiology":
         raise ParameterError(f"--baseline is for physiology alone; got it for {args.modality}")
+    if args.device:
+        raise ParameterError("--device belongs to a --protocol that trains; 'shipped' does not")
     if args.work:
         raise ParameterError("--work belongs to a --protocol that trains; 'shipped' does not")
     if args.modality == "fusion":

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from emostress_ros.cli.train import MODALITIES, needs_extra
-from emostress_ros.training.options import whole
+from emostress_ros.training.devices import use
+from emostress_ros.training.options import add_device, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--work", type=Path, default=work, metavar="DIR",
         help="entries and caches, so that a study goes on where it stopped (%(default)s)",
     )  # fmt: skip
+    add_device(parser)
     parser.add_argument("--no-progress", action="store_true", help="show no bars")
 
 
@@ -43,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     with needs_extra():
         study = importlib.import_module("emostress_ros.training.study")
         module = importlib.import_module(f"emostress_ros.training.{args.modality}.study")
+    use(args.device)
     options = study.StudyOptions(
         data=args.data,
         quick=args.quick,

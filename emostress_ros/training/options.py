@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.training.devices import AUTO, CUDA, DEVICES, gpus, local_processes
 
 
 def whole(least: int = 0) -> Callable[[str], int]:
@@ -70,13 +71,39 @@ def share(text: str) -> float:
 
 
 def device(text: str) -> str:
-    """Read the name of a device of torch's that is there."""
-    import torch
-
-    there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    if text.split(":")[0] not in there:
-        raise argparse.ArgumentTypeError(f"there is {' and '.join(there)} here; got {text}")
+    """Read the name of a device; ``cuda`` is refused where there is none for each process."""
+    if text not in DEVICES:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(DEVICES)}; got {text}")
+    if text == CUDA:
+        _enough_gpus()
     return text
+
+
+def _enough_gpus() -> None:
+    try:
+        there = gpus()
+    except ModuleNotFoundError as error:
+        raise argparse.ArgumentTypeError(
+            "cuda needs torch, which is not installed: `pip install 'emostress_ros[train]'`"
+        ) from error
+    wanted = local_processes()
+    if there < wanted:
+        found = f"there are {there} for {wanted} processes" if there else "there is none"
+        raise argparse.ArgumentTypeError(
+            f"cuda needs a GPU that torch can use, and {found} here; take cpu, or auto, which "
+            f"trains on a GPU where there is one"
+        )
+
+
+def add_device(parser: argparse.ArgumentParser, default: str | None = AUTO) -> None:
+    """Declare ``--device``; what it names has to be told to :func:`.devices.use`."""
+    parser.add_argument(
+        "--device",
+        type=device,
+        default=default,
+        metavar="|".join(DEVICES),
+        help="what networks train on; auto: a GPU where torch finds one, else the CPU",
+    )
 
 
 def kept(checkpoint: Path, flag: str = "--work") -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.training.devices import moved
 from emostress_ros.training.schedule import SCHEDULES
 from emostress_ros.training.weights import parameter_groups
 
@@ -138,11 +139,17 @@ class Task:
 
     every_weight: bool = True
 
+    def to(self, device: torch.device) -> None:
+        """Put tensors that the task holds, and tuples and mappings of them, where the net is."""
+        for name, value in list(vars(self).items()):
+            setattr(self, name, moved(value, device))
+
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Any]:
         """Return an epoch's batches, the same in every process.
 
         Rows are arrays, tuples or mappings of arrays, so that processes can share them; see
-        :meth:`.workers.Workers.share`.
+        :meth:`.workers.Workers.share`.  Those that are tensors are on :attr:`Step.device` when
+        they come to :meth:`loss`.
 
         Args:
             epoch: from 0.
@@ -214,4 +221,4 @@ class Judging(nn.Module):
 
     def forward(self, batch: Any, step: Step) -> Loss:
         """Return the loss of a batch."""
-        return self._task.loss(self.net, batch, step)
+        return self._task.loss(self.net, moved(batch, step.device), step)

@@ -69,7 +69,7 @@ def joined(trainer: Trainer, judging: nn.Module) -> Iterator[nn.Module]:
             raise TrainingError(
                 "a training was left before its end: the other processes wait there"
             )
-        workers.leaders((trainer.device.type, _told(trainer)))
+        workers.leaders((str(trainer.device), _told(trainer)))
     elif not _following:
         raise TrainingError(
             f"process {workers.rank} of 0 ... {workers.count - 1} began a training by itself; only "
@@ -140,10 +140,10 @@ def _train_along(device: str, told: bytes) -> None:
 
     from emostress_ros.training.trainer import Trainer
 
-    workers = Workers(device)
-    heard: dict[str, Any] = torch.load(
-        io.BytesIO(told), map_location=workers.device, weights_only=False
-    )
+    workers = Workers(torch.device(device).type)
+    # What the leader holds on its GPU goes to the own one; what it holds on the CPU stays there.
+    place = {device: str(workers.device)}
+    heard: dict[str, Any] = torch.load(io.BytesIO(told), map_location=place, weights_only=False)
     torch.set_num_threads(heard["threads"])
     torch.backends.cudnn.benchmark, torch.backends.cuda.matmul.allow_tf32 = heard["faster"]
     trainer = Trainer(

@@ -80,6 +80,7 @@ class Trainer:
         self.workers = workers or Workers()
         self.device = self.workers.device
         self.net = net.to(self.device)
+        task.to(self.device)
         self.optimiser = task.optimiser(self.net, options)
         self.scheduler = task.scheduler(self.optimiser)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=options.precision == "float16")

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from emostress_ros.training.devices import chosen
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -30,7 +32,8 @@ class Workers:
     (Li et al., "PyTorch Distributed", VLDB 2020).  Alone, everything here does nothing.
 
     Args:
-        device: of this process; under ``torchrun`` with ``cuda``, each takes its own.
+        device: of this process; that of the command when not given (:mod:`.devices`).  Under
+            ``torchrun`` with ``cuda``, each takes its own.
         alone: train without the others, where a training is too small to share.
 
     Attributes:
@@ -39,12 +42,12 @@ class Workers:
         device: of this process.
     """
 
-    def __init__(self, device: str = "cpu", *, alone: bool = False) -> None:
+    def __init__(self, device: str | None = None, *, alone: bool = False) -> None:
         import torch
 
         self.count = 1 if alone else processes()
         self.rank = int(os.environ["RANK"]) if self.count > 1 else 0
-        self.device = torch.device(device)
+        self.device = torch.device(device or chosen())
         if self.count == 1:
             return
         if self.device.type == "cuda":

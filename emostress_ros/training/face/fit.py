@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from emostress_ros.errors import DatasetError
 from emostress_ros.training import common
+from emostress_ros.training.devices import device_of
 from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face.augment import Augmentation, augment, mixup
 from emostress_ros.training.face.data import FaceSet
@@ -33,9 +34,11 @@ _HEADS = {"emotion": 1.0, "ferplus": 0.7}
 def predict(net: nn.Module, faces: Tensor, batch: int = 32) -> tuple[Tensor, Tensor]:
     """Return the logits (N, 7) and (N, 8) of uint8 faces, float32, on the faces' device."""
     net.eval()
-    outputs = [net(faces[start : start + batch].float()) for start in range(0, len(faces), batch)]
+    place, device = faces.device, device_of(net)
+    starts = range(0, len(faces), batch)
+    outputs = [net(faces[start : start + batch].to(device).float()) for start in starts]
     emotion, ferplus = zip(*outputs, strict=True)
-    return torch.cat(emotion).float(), torch.cat(ferplus).float()
+    return torch.cat(emotion).float().to(place), torch.cat(ferplus).float().to(place)
 
 
 def training_side(progress: float, full: int = 48) -> int:
@@ -196,7 +199,7 @@ def trainer_of(
         options: of :func:`emostress_ros.training.face.train.parser`.
         train: what is learned from.
         validation: what is watched.
-        workers: the processes that train together; one on the CPU when not given.
+        workers: the processes that train together; those of the command when not given.
         net: trained further; a new one of ``options.arch`` when not given.
     """
     workers = workers or common.Workers()

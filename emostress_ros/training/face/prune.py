@@ -20,6 +20,7 @@ from torch import Tensor
 from emostress_ros.errors import ParameterError
 from emostress_ros.training import common
 from emostress_ros.training.datasets import fer2013
+from emostress_ros.training.devices import use
 from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face import train as face
 from emostress_ros.training.face.data import FaceSet, prepare
@@ -114,6 +115,7 @@ def main(argv: list[str] | None = None) -> int:
     words = ["--arch", state["arch"], "--seed", str(state["seed"]), "--optimizer", "adamw"]
     words += ["--teachers", str(own.checkpoint), "--half", "--ema", "0.995", "--lr", "5e-4"]
     options = face.parser().parse_args([*words, *rest])
+    use(options.device)
     common.seed_everything(options.seed)
     train, validation, report = prepare(fer2013.load(options.data), options.seed, options.limit)
     print(report)

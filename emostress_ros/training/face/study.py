@@ -173,7 +173,7 @@ def _training_options(name: str, work: Path, options: StudyOptions) -> argparse.
     return face.parser().parse_args(
         ["--data", str(options.data), "--arch", name, "--work", str(work), "--resume", "--quiet",
          "--epochs", str(1 if options.quick else epochs), "--seed", str(options.seed),
-         "--device", "cpu", "--ema", "0.998", "--batch", "64", *words, *more]
+         "--ema", "0.998", "--batch", "64", *words, *more]
     )  # fmt: skip
 
 

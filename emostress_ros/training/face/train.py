@@ -18,18 +18,20 @@ import torch
 from emostress_ros.errors import ParameterError
 from emostress_ros.training import common
 from emostress_ros.training.datasets import fer2013
+from emostress_ros.training.devices import use
 from emostress_ros.training.face import nets as face_nets
 from emostress_ros.training.face.data import all_there, prepare
 from emostress_ros.training.face.fit import load_average, load_net, trainer_of
 from emostress_ros.training.face.mobilenet import PACKAGE, MobileNetV1
 from emostress_ros.training.face.recipe import run_folder
-from emostress_ros.training.options import device, kept, number, share, whole
+from emostress_ros.training.options import add_device, kept, number, share, whole
 from emostress_ros.training.together import together
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``emostress train face``; return the exit status."""
     options = parser().parse_args(argv)
+    use(options.device)
     if options.resume:
         kept(run_folder(options) / "checkpoint.pt")
     common.seed_everything(options.seed)
@@ -41,13 +43,12 @@ def main(argv: list[str] | None = None) -> int:
     if not options.limit:
         all_there(train)
     print(report)
-    workers = common.Workers(options.device)
     if options.average:
         net = load_average(options.average)
     elif options.export_only:
         net = load_net(run_folder(options) / "checkpoint.pt")
     else:
-        net = trainer_of(options, train, validation, workers).run()
+        net = trainer_of(options, train, validation).run()
     if options.side:
         _resize(net, options.side)
     if not options.no_export:
@@ -100,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
     add("--resume", action="store_true", help="go on from the run's checkpoint")
     add("--threads", type=whole(), default=0)
     add("--precision", default="bfloat16", choices=("bfloat16", "float32"))
-    add("--device", type=device, default="cuda" if torch.cuda.is_available() else "cpu")
+    add_device(made)
     add("--limit", type=whole(), default=0, help="use only so many faces (to try things out)")
     add("--flip", action="store_true", help="ship the mean over face and mirrored face")
     add("--half", action="store_true", help="ship the weights in half precision")

@@ -78,7 +78,8 @@ class AttentionFusion(nn.Module):
 
     def _reading(self) -> Tensor:
         """Weights of the tokens; the last units are what a token speaks of."""
-        keep = functional.one_hot(torch.tensor(_SPEAK), self.read.in_features).float()
+        speak = torch.tensor(_SPEAK, device=self.read.weight.device)
+        keep = functional.one_hot(speak, self.read.in_features).float()
         return torch.cat((self.read.weight, keep))
 
     def _attending(self) -> Tensor:
@@ -89,7 +90,7 @@ class AttentionFusion(nn.Module):
         query, width = self.sizes[0] - 1, self.read.out_features + len(_SPEAK)
         weights = []
         for question, attend in enumerate(self.attend):
-            at = torch.tensor([width - len(_SPEAK) + question])
+            at = torch.tensor([width - len(_SPEAK) + question], device=attend.weight.device)
             there = functional.one_hot(at, width).float() * _THERE**0.5
             asked, told, rest = attend.weight.split([query, query, 2 * self.sizes[-1]])
             weights.append(torch.cat((asked * query**-0.5, there, told, there, rest)))
@@ -102,7 +103,7 @@ class AttentionFusion(nn.Module):
         labels.
         """
         (emotion, stress), hidden = self.heads, self.sizes[-1]
-        spread = torch.tensor(_SPREAD)
+        spread = torch.tensor(_SPREAD, device=emotion.weight.device)
         weight = torch.cat(
             (functional.pad(emotion.weight, (0, hidden)),
              functional.pad(stress.weight, (hidden, 0)))

@@ -21,6 +21,7 @@ from torch.nn import functional
 from emostress_ros.affect import MODALITIES
 from emostress_ros.fusion.evidence import HAS_EMBEDDING, SPEAKS_OF_EMOTION, SPEAKS_OF_STRESS
 from emostress_ros.training.common import CsvLog, seed_everything
+from emostress_ros.training.devices import device_of
 from emostress_ros.training.fusion.directions import telling
 from emostress_ros.training.fusion.nets import NETS
 from emostress_ros.training.fusion.pairs import SUBSETS, IntArray, Moments, Pairs, mask
@@ -86,7 +87,7 @@ def fit(
     log: CsvLog | None = None,
     say: Callable[[str], object] = lambda text: None,
 ) -> nn.Module:
-    """Train a network and return the average of its weights.
+    """Train a network and return the average of its weights, on the CPU.
 
     Args:
         strategy: of ``NETS``.
@@ -102,7 +103,9 @@ def fit(
         epochs=1, rate=options.rate, weight_decay=options.weight_decay, clip_norm=2.0, ema=0.995,
         log_every=options.log_every, seed=options.seed,
     )  # fmt: skip
-    return Trainer(net, _Fused(pairs, options), wanted, rng, log=log, say=say, title=strategy).run()
+    task = _Fused(pairs, options)
+    # On the CPU, as one that is read back: it is small, and is judged and exported there.
+    return Trainer(net, task, wanted, rng, log=log, say=say, title=strategy).run().cpu()
 
 
 def standardise(net: nn.Module, pairs: Pairs) -> None:
@@ -125,24 +128,26 @@ def loss_of(
     embeddings, evidence = pairs.assemble(moments, rng=rng)
     chosen = MASKS[rng.integers(len(MASKS), size=len(moments.emotion))]
     part = mask(pairs.layout, embeddings, evidence, chosen)
-    whole = net(torch.from_numpy(embeddings), torch.from_numpy(evidence))
-    some = net(*(torch.from_numpy(array) for array in part))
-    emotion = torch.from_numpy(moments.emotion)
-    stressed = torch.from_numpy(moments.stressed)
+    device = device_of(net)
+    everything = torch.from_numpy(embeddings).to(device), torch.from_numpy(evidence).to(device)
+    whole = net(*everything)
+    some = net(*(torch.from_numpy(array).to(device) for array in part))
+    emotion = torch.from_numpy(moments.emotion).to(device)
+    stressed = torch.from_numpy(moments.stressed).to(device)
     # Where nothing that is there speaks of a question, there is nothing to learn about it.
-    asked = (emotion >= 0) & torch.from_numpy(chosen[:, [0, 1, 3]].any(1))
-    felt = (stressed >= 0) & torch.from_numpy(chosen[:, [2, 3]].any(1))
+    asked = (emotion >= 0) & torch.from_numpy(chosen[:, [0, 1, 3]].any(1)).to(device)
+    felt = (stressed >= 0) & torch.from_numpy(chosen[:, [2, 3]].any(1)).to(device)
     classification = 0.5 * _classification(whole, emotion, stressed, emotion >= 0, stressed >= 0)
     classification = classification + _classification(some, emotion, stressed, asked, felt)
     consistency = _divergence(some, whole, asked, felt)
     right = (some.emotion.argmax(1) == emotion)[asked].float().mean()
-    replaced = torch.from_numpy(pairs.replaced(moments))
+    replaced = torch.from_numpy(pairs.replaced(moments)).to(device)
     terms = {
         "classification": classification,
         "consistency": options.consistency * consistency,
         "regularisation": options.regularisation * (whole.corrections + some.corrections),
         "noise": options.noise * _noise(whole, replaced),
-        "detection": options.detection * _detection(whole, replaced, torch.from_numpy(evidence)),
+        "detection": options.detection * _detection(whole, replaced, everything[1]),
     }
     return Loss(terms, {"accuracy": right})
 

@@ -22,6 +22,7 @@ import yaml
 from emostress_ros.fusion.evidence import Layout
 from emostress_ros.inference import ModelCard
 from emostress_ros.training.datasets.splits import check_disjoint
+from emostress_ros.training.devices import use
 from emostress_ros.training.fusion.encode import tables
 from emostress_ros.training.fusion.encode_physiology import FOLDS
 from emostress_ros.training.fusion.export import export, write_card
@@ -30,6 +31,7 @@ from emostress_ros.training.fusion.nets import NETS, DeployedFusion
 from emostress_ros.training.fusion.pairs import Pairs, joined_text, layout_of
 from emostress_ros.training.fusion.tables import Table
 from emostress_ros.training.fusion.train import SHIPPED
+from emostress_ros.training.options import add_device
 from emostress_ros.training.physiology.fit import subject_folds
 
 logger = logging.getLogger("emostress.train.fusion.folds")
@@ -41,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     torch.set_num_threads(1)
     args = _arguments(argv)
+    use(args.device)
     joined = joined_text(tables(args.data, args.cache, args.seed))
     options = FitOptions(steps=args.steps, seed=args.seed)
     people = list(dict.fromkeys(joined[_WEARER].person.tolist()))
@@ -55,6 +58,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m emostress_ros.training.fusion.folds", description=__doc__
     )
     add = parser.add_argument
+    add_device(parser)
     add("--data", type=Path, required=True, help="as of `emostress train fusion`")
     add("--out", type=Path, required=True, help="folder of the models")
     add("--cache", type=Path, default=Path.home() / ".cache/emostress/fusion")

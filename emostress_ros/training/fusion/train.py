@@ -19,6 +19,7 @@ import yaml
 
 from emostress_ros.fusion.evidence import Layout
 from emostress_ros.training.common import CsvLog, load_checkpoint
+from emostress_ros.training.devices import use
 from emostress_ros.training.fusion.encode import describe, tables
 from emostress_ros.training.fusion.evaluate import FOLDS, fold_tables
 from emostress_ros.training.fusion.export import export, latency_us, write_card
@@ -31,7 +32,7 @@ from emostress_ros.training.fusion.report import card_figures, reliability, stre
 from emostress_ros.training.fusion.stream import study
 from emostress_ros.training.fusion.tables import Table
 from emostress_ros.training.fusion.validate import LATE, Validation, cross_validate, threshold
-from emostress_ros.training.options import whole
+from emostress_ros.training.options import add_device, whole
 from emostress_ros.training.weights import parameter_count
 
 logger = logging.getLogger("emostress.train.fusion")
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     torch.set_num_threads(1)
     options = _parser().parse_args(argv)
+    use(options.device)
     if options.finetune:
         load_checkpoint(options.finetune)  # now, not after an hour of the first two stages
     made = tables(options.data, options.cache, options.seed, progress=not options.no_progress)
@@ -87,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "--finetune", type=Path, metavar="CHECKPOINT",
         help="stage 3: train this face network (of `emostress train face`) through the fusion",
     )  # fmt: skip
+    add_device(parser)
     add("--no-progress", action="store_true")
     return parser
 

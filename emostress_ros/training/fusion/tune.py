@@ -22,6 +22,7 @@ from emostress_ros.affect import EMOTIONS, MODALITIES
 from emostress_ros.fusion.evidence import COLUMNS, OPINION, Layout
 from emostress_ros.training.common import CsvLog, parameter_groups, seed_everything
 from emostress_ros.training.datasets import fer2013
+from emostress_ros.training.devices import device_of
 from emostress_ros.training.fusion.encode import FACE_TO_WIRE
 from emostress_ros.training.fusion.fit import MASKS
 from emostress_ros.training.fusion.pairs import IntArray, Moments, Pairs
@@ -74,8 +75,8 @@ def face_rows(face: nn.Module, kinds: Sequence[Inputs], like: Table) -> Table:
     with torch.no_grad():
         for kind in kinds:
             said = [perceive(face, kind[i : i + 128]) for i in range(0, len(kind), 128)]
-            vectors.append(torch.cat([part[0] for part in said]).numpy())
-            opinions.append(torch.cat([part[1] for part in said]).softmax(1).numpy())
+            vectors.append(torch.cat([part[0] for part in said]).cpu().numpy())
+            opinions.append(torch.cat([part[1] for part in said]).softmax(1).cpu().numpy())
     first_and_last = [0, len(like.kinds) - 1]
     return replace(
         like, model="face_in_training@0", kinds=tuple(like.kinds[i] for i in first_and_last),
@@ -86,7 +87,7 @@ def face_rows(face: nn.Module, kinds: Sequence[Inputs], like: Table) -> Table:
 
 def perceive(face: nn.Module, inputs: Inputs) -> tuple[Tensor, Tensor]:
     """Return the (N, D) embeddings and the (N, 7) logits in the order of ``EMOTIONS``."""
-    vectors = face.embed(torch.from_numpy(inputs.astype(np.float32)))
+    vectors = face.embed(torch.from_numpy(inputs.astype(np.float32)).to(device_of(face)))
     logits = face.emotion(vectors)
     order = [_TO_WIRE.index(label) for label in range(len(EMOTIONS))]
     return vectors, logits[:, order]
@@ -114,10 +115,11 @@ class _Through(Task):
         moments = _of_emotion(self.pairs.draw(len(batch), step.rng))
         embeddings, evidence, alone = perceived(net["face"], self.inputs, self.pairs, moments)
         chosen = MASKS[step.rng.integers(len(MASKS), size=len(moments.emotion))]
-        part = masked(self.pairs.layout, embeddings, evidence, torch.from_numpy(chosen))
+        there = torch.from_numpy(chosen).to(step.device)
+        part = masked(self.pairs.layout, embeddings, evidence, there)
         whole, some = net["fusion"](embeddings, evidence), net["fusion"](*part)
-        emotion = torch.from_numpy(moments.emotion)
-        asked = torch.from_numpy(chosen[:, [0, 1, 3]].any(1))
+        emotion = torch.from_numpy(moments.emotion).to(step.device)
+        asked = there[:, [0, 1, 3]].any(1)
         named = nn.functional.cross_entropy
         moved = sum(
             (now - before).square().sum()
@@ -132,7 +134,7 @@ class _Through(Task):
                 "regularisation": options.regularisation * (whole.corrections + some.corrections)
                 + options.anchor * moved,
             },
-            {"accuracy": float((whole.emotion.argmax(1) == emotion).float().mean())},
+            {"accuracy": (whole.emotion.argmax(1) == emotion).float().mean()},
         )
 
     def optimiser(self, net: Any, options: TrainerOptions) -> torch.optim.Optimizer:
@@ -158,7 +160,7 @@ def tune(
     options: TuneOptions,
     log: CsvLog,
 ) -> None:
-    """Train both networks on the moments of emotion, in place.
+    """Train both networks on the moments of emotion, in place; they come back on the CPU.
 
     Args:
         face: see :func:`face_rows`.
@@ -170,12 +172,13 @@ def tune(
     """
     rng = seed_everything(options.seed)
     nets = nn.ModuleDict({"face": face, "fusion": fusion})
-    start = [weight.detach().clone() for weight in face.parameters()]
+    start = tuple(weight.detach().clone() for weight in face.parameters())
     wanted = TrainerOptions(schedule="constant", warmup=0.0, clip_norm=1.0, log_every=10)
     Trainer(
         nets.requires_grad_(True), _Through(inputs, pairs, options, start), wanted, rng, log=log,
         say=logger.info, title="finetune",
     ).run()  # fmt: skip
+    nets.cpu()
 
 
 def _of_emotion(moments: Moments) -> Moments:
@@ -196,7 +199,8 @@ def perceived(
         embeddings, evidence, and the (P, 7) logits of the face network.
     """
     vectors, logits = perceive(face, inputs[moments.items[:, FACE]])
-    embeddings, evidence = (torch.from_numpy(array) for array in pairs.assemble(moments))
+    assembled = (torch.from_numpy(array) for array in pairs.assemble(moments))
+    embeddings, evidence = (tensor.to(vectors.device) for tensor in assembled)
     logs = logits.log_softmax(1).clamp_min(float(np.log(1e-4)))
     row = evidence[:, FACE].clone()
     row[:, OPINION] = logs - logs.mean(1, keepdim=True)
@@ -211,8 +215,9 @@ def masked(
     layout: Layout, embeddings: Tensor, evidence: Tensor, there: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the inputs without the modalities that are not there, (P, 4)."""
-    widths = torch.tensor([item.width for item in layout.known])
-    return embeddings * there.repeat_interleave(widths, dim=1), evidence * there[..., None]
+    widths = torch.tensor([item.width for item in layout.known], device=there.device)
+    wide = there.repeat_interleave(widths, dim=1, output_size=layout.width)
+    return embeddings * wide, evidence * there[..., None]
 
 
 def divergence(some: Said, whole: Said, asked: Tensor) -> Tensor:

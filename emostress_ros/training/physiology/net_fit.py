@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from emostress_ros.metrics import confusion_matrix, uar
 from emostress_ros.training.common import seed_everything
+from emostress_ros.training.devices import device_of
 from emostress_ros.training.keep import Keep
 from emostress_ros.training.physiology.fit import Array, Windows, sample_weights
 from emostress_ros.training.physiology.nets import NETS
@@ -82,8 +83,11 @@ class FittedNet:
     @torch.no_grad()
     def logit(self, frames: Floats) -> Array:
         """Logits of windows (n, frames, 42), shape (n,)."""
+        device = device_of(self.net)
         parts = [
-            self.net(torch.from_numpy(self.scaling.apply(frames[i : i + 256]))).numpy()
+            self.net(torch.from_numpy(self.scaling.apply(frames[i : i + 256])).to(device))
+            .cpu()
+            .numpy()
             for i in range(0, len(frames), 256)
         ]
         return np.concatenate(parts).astype(np.float64)
@@ -102,13 +106,15 @@ def augment(frames: Tensor, options: NetOptions, generator: torch.Generator) -> 
     Args:
         frames: (N, T, 42) scaled.
         options: how much.
-        generator: of the randomness.
+        generator: of the randomness, on the CPU, so that every device is given the same.
     """
-    found = frames + options.jitter * torch.randn(frames.shape, generator=generator)
+    device = frames.device
+    noise = torch.randn(frames.shape, generator=generator).to(device)
+    found = frames + options.jitter * noise
     for columns in SENSOR_SLICES.values():
         factor = 1.0 + options.scaling * torch.randn(len(frames), 1, 1, generator=generator)
         seen = torch.rand(len(frames), 1, 1, generator=generator) >= options.hidden
-        found[..., columns] = found[..., columns] * factor * seen
+        found[..., columns] = found[..., columns] * factor.to(device) * seen.to(device)
     return found
 
 

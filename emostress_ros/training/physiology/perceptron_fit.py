@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emostress_ros.training.common import seed_everything
+from emostress_ros.training.devices import CPU
 from emostress_ros.training.physiology.perceptron import Array, Layer, PerceptronSettings
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.trainer import Trainer
@@ -65,7 +66,7 @@ def fit_layers(
         clip_norm=1.0, seed=seed,
     )  # fmt: skip
     task = _Noisy(rows, truth, weight, settings)
-    # A step takes less than an exchange with another process would.
-    Trainer(net, task, options, rng, workers=Workers(alone=True)).run()
+    # A step takes less than an exchange with another process, or with a GPU, would.
+    Trainer(net, task, options, rng, workers=Workers(CPU, alone=True)).run()
     linear = [layer for layer in net if isinstance(layer, nn.Linear)]
     return tuple((i.weight.detach().numpy(), i.bias.detach().numpy()) for i in linear)

@@ -15,6 +15,7 @@ from torch import nn
 from emostress_ros.modalities.text.tokenizer import pad
 from emostress_ros.training.checkpoint import load_checkpoint as read_checkpoint
 from emostress_ros.training.common import CsvLog, parameter_groups, seed_everything
+from emostress_ros.training.devices import device_of
 from emostress_ros.training.keep import Keep
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.text.data import Corpora, length_buckets
@@ -155,13 +156,14 @@ def predict(
     lengths = np.array([len(sequence) for sequence in sequences])
     rows: dict[str, list[npt.NDArray[np.float32]]] = {}
     order: list[npt.NDArray[np.int64]] = []
+    device = device_of(net)
     with torch.inference_mode():
         for index in length_buckets(lengths, batch):
             ids, mask = pad([sequences[i] for i in index])
-            outputs = net(torch.from_numpy(ids), torch.from_numpy(mask))
+            outputs = net(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
             order.append(index)
             for name, value in outputs.items():
-                rows.setdefault(name, []).append(value.float().numpy())
+                rows.setdefault(name, []).append(value.float().cpu().numpy())
     back = np.argsort(np.concatenate(order))
     return {name: np.concatenate(parts)[back] for name, parts in rows.items()}
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from emostress_ros.modalities.text.tokenizer import pad
 from emostress_ros.training.common import seed_everything
+from emostress_ros.training.devices import device_of
 from emostress_ros.training.keep import Keep
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.text.data import length_buckets
@@ -115,8 +116,9 @@ class _Embedded(Task):
     def loss(self, net: nn.Module, batch: tuple[str, npt.NDArray[np.int64]], step: Step) -> Loss:
         """Return the losses of the heads that a set's labels speak about."""
         name, index = batch
-        outputs = net(torch.from_numpy(self.embeddings[name][index]))
+        outputs = net(torch.from_numpy(self.embeddings[name][index]).to(step.device))
         targets = torch.from_numpy(self.targets[name][index].astype(np.float32))
+        targets = targets.to(step.device)
         return Loss(_terms(outputs, name, targets))
 
     def optimiser(self, net: nn.Module, options: TrainerOptions) -> torch.optim.Optimizer:
@@ -139,7 +141,8 @@ def head_logits(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return the logits of every head for (N, D) embeddings."""
     with torch.inference_mode():
-        return {n: value.numpy() for n, value in net(torch.from_numpy(embedding)).items()}
+        said = net(torch.from_numpy(embedding).to(device_of(net)))
+        return {n: value.cpu().numpy() for n, value in said.items()}
 
 
 def pooled(
@@ -147,17 +150,20 @@ def pooled(
 ) -> npt.NDArray[np.float32]:
     """(N, D) sentence embeddings of an encoder in torch."""
     rows = np.zeros((len(sequences), bert.shape.width), np.float32)
+    device = device_of(bert)
     # bfloat16 halves the time where the processor knows it; embeddings move by less than 1 %.
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=halved):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=halved):
         for index in length_buckets(np.array([len(ids) for ids in sequences]), batch):
-            ids, mask = (torch.from_numpy(part) for part in pad([sequences[i] for i in index]))
-            rows[index] = bert(ids, mask).float().numpy()
+            parts = pad([sequences[i] for i in index])
+            ids, mask = (torch.from_numpy(part).to(device) for part in parts)
+            rows[index] = bert(ids, mask).float().cpu().numpy()
     return rows
 
 
 def as_linear(layer: nn.Module) -> Linear:
     """Read a torch layer for the export."""
-    return Linear(layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
+    weight, bias = layer.weight.detach().cpu(), layer.bias.detach().cpu()
+    return Linear(weight.numpy().T.copy(), bias.numpy().copy())
 
 
 def _terms(

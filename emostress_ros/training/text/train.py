@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from emostress_ros.errors import ParameterError
 from emostress_ros.modalities.text.tokenizer import pad
-from emostress_ros.training.options import kept, number, whole
+from emostress_ros.training.devices import chosen, use
+from emostress_ros.training.options import add_device, kept, number, whole
 from emostress_ros.training.text.card import ENCODER
 from emostress_ros.training.text.data import Corpora, length_buckets, load_corpora
 from emostress_ros.training.text.pretrained import (
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         the exit status: 0 when a model was written.
     """
     options = _parser().parse_args(argv)
+    use(options.device)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if options.resume:
         kept(_checkpoint(options), "--run")
@@ -111,7 +113,7 @@ def _finetuned(corpora: Corpora, pretrained: Pretrained, options: argparse.Names
     else:
         net = finetuning.finetune(encoder, corpora, train, run, settings, resume=options.resume)
     logits = {name: finetuning.predict(net, ids) for name, ids in held_out.items()}
-    state = {name: value.numpy() for name, value in net.encoder.state_dict().items()}
+    state = {name: value.cpu().numpy() for name, value in net.encoder.state_dict().items()}
     used = [name for name in finetuning.heads_taught(tuple(corpora.train)) if name != "original"]
     heads = {name: heading.as_linear(net.heads[name]) for name in used}
     return Trained(state, encoder.shape, None, heads, logits)
@@ -137,6 +139,7 @@ def _heads_only(corpora: Corpora, pretrained: Pretrained, options: argparse.Name
         shape = bert.shape
         state = {name: value.numpy() for name, value in bert.state_dict().items()}
         train, held_out = _tokens(corpora, pretrained, min(MAX_TOKENS, shape.positions))
+        bert = bert.to(chosen())
         features = {name: heading.pooled(bert, ids) for name, ids in train.items()}
         judged = {name: heading.pooled(bert, ids) for name, ids in held_out.items()}
     targets = {name: corpora.train[name].targets for name in features}
@@ -230,6 +233,7 @@ def _parser() -> argparse.ArgumentParser:
         help="bound of the fine-tuning, in minutes",
     )
     add("--threads", type=whole(1), default=1, help="threads of torch")
+    add_device(parser)
     add("--seed", type=whole(), default=0)
     add("--version", default="1.0.0", help="version written to the card")
     add("--resume", action="store_true", help="go on after the last whole epoch in --run")

@@ -23,8 +23,9 @@ from emostress_ros.training.common import CsvLog, plot_curves, save_checkpoint
 from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.speech_sets import SETS, SpeechSet
 from emostress_ros.training.datasets.splits import Split, leave_out
+from emostress_ros.training.devices import use
 from emostress_ros.training.keep import Keep
-from emostress_ros.training.options import kept, number, share, whole
+from emostress_ros.training.options import add_device, kept, number, share, whole
 from emostress_ros.training.voice.card import LABEL_MAP, inputs_of, outputs_of, save_card
 from emostress_ros.training.voice.data import Float32Array
 from emostress_ros.training.voice.export import DeployedVoiceNet, export
@@ -54,6 +55,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit status."""
     torch.set_num_threads(1)
     options = _parser().parse_args(argv)
+    use(options.device)
     if options.resume:
         kept(_work(options) / "checkpoint.pt")
     chosen = SETS[options.dataset]
@@ -105,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, help="checkpoint (default: runs/voice_ARCH_SET_sSEED)")
     parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
     parser.add_argument("--seed", type=whole(), default=0)
+    add_device(parser)
     parser.add_argument("--no-progress", action="store_true")
     return parser
 
@@ -134,7 +137,8 @@ def _fit(bank: FrameBank, split: Split, log: CsvLog, options: argparse.Namespace
     net = trainer.run()
     assert isinstance(net, FrameNet)
     epoch = trainer.stopping.best_epoch if options.patience else trainer.epoch
-    return _Best(net, epoch, predict_net(net, bank, split.test))
+    rows = predict_net(net, bank, split.test)
+    return _Best(net.cpu(), epoch, rows)
 
 
 def _work(options: argparse.Namespace) -> Path:

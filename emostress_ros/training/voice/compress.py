@@ -21,6 +21,8 @@ from emostress_ros.modalities.voice.log_mel import LogMelStream
 from emostress_ros.modalities.voice.pitch import PitchStream
 from emostress_ros.training.common import progress_bar
 from emostress_ros.training.compress import write_variant
+from emostress_ros.training.devices import use
+from emostress_ros.training.options import add_device
 from emostress_ros.training.voice.export import DeployedVoiceNet, export
 from emostress_ros.training.voice.fit import FitOptions
 from emostress_ros.training.voice.runs import FOLD_RUNS, held_run, load_corpus
@@ -40,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/emostress/voice")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    add_device(parser)
     options = parser.parse_args(argv)
+    use(options.device)
     corpus = load_corpus(options.data, options.cache, options.seed, progress=True)
     card = ModelCard.load(SHIPPED)
     temperature = float(card.raw["calibration"]["temperature"])

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emostress_ros.training.common import class_weights, parameter_groups, seed_everything
+from emostress_ros.training.devices import device_of, moved
 from emostress_ros.training.mixup import blend, shares_and_partners
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
 from emostress_ros.training.trainer import Trainer
@@ -115,12 +116,14 @@ def predict(net: VoiceNet, lessons: Lessons, index: IntArray, *, tuned: bool) ->
         tuned: stem and blocks are no longer those of the start weights.
     """
     net.eval()
-    rows = torch.from_numpy(lessons.start[0, index])
+    device = device_of(net.head)
+    rows = torch.from_numpy(lessons.start[0, index]).to(device)
     with torch.no_grad():
         if tuned:
-            heard = [net.heard(torch.from_numpy(lessons.speech[i])[None]) for i in index]
+            waves = (torch.from_numpy(lessons.speech[i])[None].to(device) for i in index)
+            heard = [net.heard(wave) for wave in waves]
             rows = torch.cat((torch.cat(heard), rows[:, HEARD:]), dim=1)
-        found: Float32Array = net.head(rows)[1].exp().numpy()
+        found: Float32Array = net.head(rows)[1].exp().cpu().numpy()
     return found
 
 
@@ -139,8 +142,9 @@ class _Head(Task):
     def loss(self, net: nn.Module, batch: IntArray, step: Step) -> Loss:
         """Return the loss of random variants of clips."""
         which = torch.from_numpy(step.rng.integers(len(self.start), size=len(batch)))
-        rows = self.start[which, torch.from_numpy(batch)]
-        return _loss(net, rows, self.target[batch], self.options, step)
+        clips = torch.from_numpy(batch).to(step.device)
+        rows = self.start[which.to(step.device), clips]
+        return _loss(net, rows, self.target[clips], self.options, step)
 
 
 class _Tuning(Task):
@@ -161,7 +165,8 @@ class _Tuning(Task):
         """Return the loss of clips, cut to one length."""
         clips, which = batch
         rows = _rows(net, self.lessons, clips, which, self.options.seed, step)
-        return _loss(net.head, rows, self.target[clips], self.options, step)
+        target = self.target[torch.from_numpy(clips).to(step.device)]
+        return _loss(net.head, rows, target, self.options, step)
 
     def optimiser(self, net: Any, options: TrainerOptions) -> torch.optim.Optimizer:
         """Return AdamW with a higher rate for the head."""
@@ -204,15 +209,16 @@ def _rows(
     cut = [wave[begin : begin + shortest] for wave, begin in zip(waves, begins, strict=True)]
     # Products in bfloat16 halve the time; weights and their steps stay in single precision.
     with step.autocast():
-        heard = net.heard(torch.from_numpy(np.stack(cut))).float()
-    acoustic = torch.from_numpy(lessons.start[which, clips][:, HEARD:])
+        heard = net.heard(torch.from_numpy(np.stack(cut)).to(step.device)).float()
+    acoustic = torch.from_numpy(lessons.start[which, clips][:, HEARD:]).to(step.device)
     return torch.cat((heard, acoustic), dim=1)
 
 
 def _loss(net: Any, rows: Tensor, target: Tensor, options: FitOptions, step: Step) -> Loss:
     """Return the loss of a head; ``target`` (n, classes) is weighed by class and importance."""
     if options.mixup > 0:
-        share, other = shares_and_partners(len(rows), options.mixup, step.rng)
+        drawn = shares_and_partners(len(rows), options.mixup, step.rng)
+        share, other = moved(drawn, step.device)
         rows, target = blend(rows, share, other), blend(target, share, other)
     _, logits = net.members(rows)
     members = len(logits)

@@ -47,7 +47,7 @@ class Functionals(nn.Module):
     def measured(self, frames: Tensor, lengths: Tensor | None) -> Tensor:
         """(N, T, 67) to (N, 970) as they are."""
         if lengths is None:
-            lengths = torch.full((frames.shape[0],), frames.shape[1])
+            lengths = torch.full((frames.shape[0],), frames.shape[1], device=frames.device)
         rows = masked(torch.cat((frames[..., :BANDS], self.cepstrum(frames)), dim=-1), lengths)
         step, steps = rows[:, 1:] - rows[:, :-1], (lengths - 1).clamp_min(1)
         step = masked(step, lengths - 1)
@@ -65,7 +65,7 @@ def _spread(rows: Tensor, lengths: Tensor) -> Tensor:
 
 def _quantiles(rows: Tensor, lengths: Tensor) -> Iterator[Tensor]:
     """Yield (N, D) for every one of :data:`LEVELS`, between neighbours in order of size."""
-    outside = torch.arange(rows.shape[1]) >= lengths[:, None]
+    outside = torch.arange(rows.shape[1], device=rows.device) >= lengths[:, None]
     ordered = rows.masked_fill(outside[..., None], 1e4).sort(dim=1).values
     for level in LEVELS:
         place = level * (lengths - 1).to(rows.dtype)

@@ -148,11 +148,12 @@ class ConvBiLstmAttention(nn.Module):
         if kept is None:
             heard = self.layers(rows)[0]
         else:
-            packed = pack_padded_sequence(rows, kept, batch_first=True, enforce_sorted=False)
+            # torch asks for the lengths on the CPU, wherever the rows are.
+            packed = pack_padded_sequence(rows, kept.cpu(), batch_first=True, enforce_sorted=False)
             heard, _ = pad_packed_sequence(self.layers(packed)[0], batch_first=True)
         weight = self.attend(heard)
         if kept is not None:
-            outside = torch.arange(heard.shape[1]) >= kept[:, None]
+            outside = torch.arange(heard.shape[1], device=heard.device) >= kept[:, None]
             weight = weight.masked_fill(outside[..., None], -1e4)
         return (weight.softmax(dim=1) * heard).sum(dim=1)
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from emostress_ros.metrics import confusion_matrix, uar
 from emostress_ros.training.common import CsvLog, class_weights, seed_everything
+from emostress_ros.training.devices import device_of, moved
 from emostress_ros.training.keep import Keep
 from emostress_ros.training.mixup import blend, shares_and_partners
 from emostress_ros.training.task import Loss, Step, Task, TrainerOptions
@@ -85,15 +86,17 @@ class _Speech(Task):
     def loss(self, net: Any, batch: tuple[IntArray, IntArray], step: Step) -> Loss:
         """Return the cross-entropy of one batch, masked, mixed and balanced over classes."""
         variants, clips = batch
-        frames, lengths = self.bank.batch(variants, clips)
-        rows = torch.from_numpy(mask(net.standardise(frames, lengths).numpy(), BANDS, step.rng))
-        labels = torch.from_numpy(self.bank.labels[clips])
+        frames, lengths = moved(self.bank.batch(variants, clips), step.device)
+        standard = net.standardise(frames, lengths).cpu().numpy()
+        rows = torch.from_numpy(mask(standard, BANDS, step.rng)).to(step.device)
+        labels = torch.from_numpy(self.bank.labels[clips]).to(step.device)
         smoothing, classes = self.options.smoothing, len(self.balance)
         target = functional.one_hot(labels, classes).float()
         target = (1 - smoothing) * target + smoothing / classes
         target = target * self.balance[labels][:, None]
         if self.mixup > 0:
-            share, other = shares_and_partners(len(rows), self.mixup, step.rng)
+            drawn = shares_and_partners(len(rows), self.mixup, step.rng)
+            share, other = moved(drawn, step.device)
             rows, target = blend(rows, share, other), blend(target, share, other)
             lengths = torch.maximum(lengths, lengths[other])
         # Products in bfloat16 take two thirds of the time; weights stay in single precision.
@@ -193,12 +196,14 @@ def _standardised(chosen: Architecture, bank: FrameBank, index: IntArray, classe
 def predict_net(net: FrameNet, bank: FrameBank, index: IntArray, size: int = 64) -> Float32Array:
     """Return the (n, classes) probabilities of plain clips, not yet calibrated."""
     net.eval()
+    device = device_of(net)
     order = np.argsort(bank.lengths[0, index])
     found: npt.NDArray[np.float32] | None = None
     with torch.no_grad():
         for part in np.array_split(order, max(1, len(order) // size)):
-            frames, lengths = bank.batch(np.zeros_like(part), index[part])
-            rows = net.logits(net.standardise(frames, lengths), lengths)[1].softmax(-1).numpy()
+            frames, lengths = moved(bank.batch(np.zeros_like(part), index[part]), device)
+            said = net.logits(net.standardise(frames, lengths), lengths)[1].softmax(-1)
+            rows = said.cpu().numpy()
             if found is None:
                 found = np.empty((len(index), rows.shape[1]), dtype=np.float32)
             found[part] = rows

@@ -109,7 +109,7 @@ class Run:
         index: clips held out.
         probabilities: (n, 8) of those clips, not yet calibrated.
         curve: (loss, held-out UAR) after every epoch; NaN where nothing is held out.
-        net: the trained network.
+        net: the trained network, on the CPU.
         seconds: how long it took.
     """
 
@@ -178,7 +178,7 @@ def learn(corpus: Corpus, name: str, options: FitOptions, say: Callable[[str], A
             uar = score_predictions(ravdess.LABELS, corpus.labels[test], rows).uar
         curve.append((loss, uar))
         say(f"{name}: loss {loss:.3f}, UAR {uar:.3f}")
-    return Run(test, rows, np.array(curve), net.eval(), time.perf_counter() - began)
+    return Run(test, rows, np.array(curve), net.eval().cpu(), time.perf_counter() - began)
 
 
 def held_run(

@@ -17,7 +17,8 @@ from emostress_ros.training.common import CsvLog, plot_curves, progress_bar
 from emostress_ros.training.datasets import ravdess
 from emostress_ros.training.datasets.speech_sets import SETS
 from emostress_ros.training.datasets.splits import person_folds
-from emostress_ros.training.options import whole
+from emostress_ros.training.devices import use
+from emostress_ros.training.options import add_device, whole
 from emostress_ros.training.voice.card import LABEL_MAP, update_figures, write_card
 from emostress_ros.training.voice.export import DeployedVoiceNet, export
 from emostress_ros.training.voice.fit import FitOptions
@@ -48,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return train_other(words)
     options = _parser().parse_args(words)
+    use(options.device)
     corpus = load_corpus(
         options.data, options.cache, options.seed, progress=not options.no_progress
     )
@@ -114,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=RUNS,
         help="train these into the cache and stop, so that several can run at once",
     )
+    add_device(parser)
     parser.add_argument("--no-progress", action="store_true")
     return parser
 
