@@ -183,4 +183,5 @@ def _detection(whole: Said, replaced: Tensor, evidence: Tensor) -> Tensor:
         return whole.stress.new_zeros(())
     read = evidence[..., HAS_EMBEDDING, None] * evidence[..., [SPEAKS_OF_EMOTION, SPEAKS_OF_STRESS]]
     sound = 1.0 - replaced[..., None].float().expand_as(read)
-    return functional.binary_cross_entropy_with_logits(whole.trust[read > 0.0], sound[read > 0.0])
+    asked = read > 0.0
+    return functional.binary_cross_entropy_with_logits(whole.trust[asked], sound[asked])
