@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -17,6 +18,8 @@ torch = pytest.importorskip("torch")
 from emostress_ros.training import devices, options  # noqa: E402
 from emostress_ros.training.devices import chosen, device_of, moved, use  # noqa: E402
 from emostress_ros.training.options import add_device  # noqa: E402
+from emostress_ros.training.task import Judging, Loss, Step, Task, TrainerOptions  # noqa: E402
+from emostress_ros.training.trainer import Trainer  # noqa: E402
 from emostress_ros.training.workers import Workers  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -129,3 +132,22 @@ def test_a_network_is_where_its_numbers_are() -> None:
     assert device_of(torch.nn.Linear(2, 2, device="meta")).type == "meta"
     assert device_of(torch.nn.BatchNorm1d(2, affine=False, device="meta")).type == "meta"
     assert device_of(torch.nn.ReLU()).type == "cpu"
+
+
+class _Rows(Task):
+    """Holds rows, and looks where what it is told about is."""
+
+    def __init__(self) -> None:
+        self.rows, self.seen = torch.ones(3), set[str]()
+
+    def loss(self, net: torch.nn.Module, batch: Any, step: Step) -> Loss:
+        self.seen = {batch["rows"].device.type, self.rows.device.type}
+        return Loss({"loss": net(batch["rows"]).sum()})
+
+
+def test_the_trainer_puts_network_task_and_batch_on_its_device() -> None:
+    task, net, rng = _Rows(), torch.nn.Linear(2, 1), np.random.default_rng(0)
+    trainer = Trainer(net, task, TrainerOptions(), rng, workers=Workers("meta"))
+    step = Step(0, 0.0, rng, trainer.device, contextlib.nullcontext)
+    loss = Judging(net, task)({"rows": torch.ones(4, 2), "name": "toy"}, step)
+    assert {device_of(net).type, loss.total.device.type} | task.seen == {"meta"}
