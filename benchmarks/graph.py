@@ -62,7 +62,7 @@ def _latency(composed: bool, seconds: float) -> list[Row]:
         people.run(seconds)
         spent = shares(graph, before, time.monotonic() - began)
         ages = people.fresh_ms()
-        frames = people.frames_fed
+        frames, still_ms = people.frames_fed, 1e3 * people.stood_still_s
     half, most = percentile(ages, 0.5), percentile(ages, 0.99)
     limits = (12.0, 33.0)
     checks = (
@@ -71,7 +71,8 @@ def _latency(composed: bool, seconds: float) -> list[Row]:
     )
     note = (
         f"newest evidence's stamp to the state's arrival; camera 30 Hz best effort, voice, "
-        f"wearable and text running; {len(ages)} states, {frames} frames; processor, % of a core: "
+        f"wearable and text running; {len(ages)} states, {frames} frames; the "
+        f"listener itself stood still for {still_ms:.0f} ms at most; processor, % of a core: "
         + ", ".join(f"{name} {share:g}" for name, share in spent.items())
     )
     times = {"min_ms": min(ages), "median_ms": half, "max_ms": max(ages)}

@@ -51,6 +51,12 @@ class People:
         compressed: JPEG in place of raw frames.
         namespace: of the graph.
         topic: of the camera.
+
+    Attributes:
+        frames_fed: embeddings of faces that were heard.
+        stood_still_s: longest time between two looks at what is due, which a busy machine or a
+            pause of it lengthens; hence how much of a late state is not the graph's.
+        states: when each state was heard, ns, and the state.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class People:
         ]  # fmt: skip
         self._cameras = cameras if faces else 0
         self.frames_fed = 0
+        self.stood_still_s = 0.0
         self.states: list[tuple[int, Any]] = []
         self._first: dict[str, float] = {}
         self._reports: dict[str, dict[str, str]] = {}
@@ -113,10 +120,14 @@ class People:
 
     def run(self, seconds: float) -> None:
         """Sense and listen for a while."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        last = time.monotonic()
+        end = last + seconds
+        while last < end:
             self._sense()
             self._executor.spin_once(timeout_sec=0.005)
+            now = time.monotonic()
+            self.stood_still_s = max(self.stood_still_s, now - last)
+            last = now
 
     def wait_for_state(self, patience_s: float) -> None:
         """Sense until a state has come.
@@ -134,6 +145,7 @@ class People:
         """Forget the states so far."""
         self.states.clear()
         self.frames_fed = 0
+        self.stood_still_s = 0.0
 
     def fresh_ms(self) -> list[float]:
         """Return stamp to arrival of the states whose face was used, milliseconds."""
