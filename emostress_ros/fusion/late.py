@@ -27,6 +27,7 @@ from emostress_ros.inference.card import ModelCard
 DEFAULT_RELIABILITY = 0.3
 """Skill granted to a model whose card is not at hand."""
 _NEEDED = {"synergy", "min_trust"}
+_TASKS = ("emotion", "stress")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class LateFusion(FusionStrategy):
         card.check_weights()
         terms = _read_terms(card)
         super().__init__(card, terms, min_quality, unknown_below)
-        self._synergy = float(terms["synergy"])
+        self._synergy = {task: float(terms["synergy"][task]) for task in _TASKS}
         self._min_trust = float(terms["min_trust"])
         self._reliability = reliability
 
@@ -115,7 +116,7 @@ class LateFusion(FusionStrategy):
             ]
         )
         share[heard] = pool.shares(weights[heard])
-        pooled = pool.pool(opinions, trust[heard], weights[heard], self._synergy)
+        pooled = pool.pool(opinions, trust[heard], weights[heard], self._synergy["emotion"])
         return pooled.tolist(), share
 
     def _stress(self, evidence: list[Evidence]) -> tuple[float, np.ndarray]:
@@ -127,7 +128,8 @@ class LateFusion(FusionStrategy):
             return math.nan, share
         values = _each(evidence, "stress")[heard]
         share[heard] = pool.shares(weights[heard])
-        return pool.pool_binary(values, trust[heard], weights[heard], self._synergy), share
+        felt = pool.pool_binary(values, trust[heard], weights[heard], self._synergy["stress"])
+        return felt, share
 
 
 def _each(evidence: list[Evidence], name: str) -> np.ndarray:
@@ -142,4 +144,9 @@ def _read_terms(card: ModelCard) -> dict[str, Any]:
     missing = _NEEDED - set(terms)
     if missing:
         raise CardError(f"{card.file} lacks {', '.join(sorted(missing))}")
+    if not isinstance(terms["synergy"], dict):  # one number for both
+        terms["synergy"] = dict.fromkeys(_TASKS, terms["synergy"])
+    unsaid = set(_TASKS) - set(terms["synergy"])
+    if unsaid:
+        raise CardError(f"{card.file}: synergy lacks {', '.join(sorted(unsaid))}")
     return dict(terms)

@@ -72,7 +72,7 @@ def score(
     joined = joined_text(tables(Path(path), cache, options.seed, progress=progress))
     found = cross_validate(
         joined, layout_of(joined), options, cache, (strategy,), int(training.get("draws", 1)),
-        logger.info if progress else lambda text: None,
+        logger.info if progress else lambda text: None, str(card.folder),
     )  # fmt: skip
     return scored(found, dataset, strategy).with_extra(protocol=protocol, model=card.identifier)
 

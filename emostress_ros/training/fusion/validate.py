@@ -64,6 +64,7 @@ def cross_validate(
     strategies: Sequence[str] = (LATE, *NETS),
     draws: int = 1,
     say: Say = lambda text: None,
+    pool: str = "fusion_late",
 ) -> Validation:
     """Return what strategies say of people whom they never saw.
 
@@ -75,6 +76,7 @@ def cross_validate(
         strategies: ``late`` and those of ``NETS``.
         draws: pairings of each voice clip.
         say: is told of every network.
+        pool: name or folder of the model that ``late`` is.
     """
     found = Validation()
     for fold in range(FOLDS):
@@ -91,7 +93,7 @@ def cross_validate(
         alone(held, *both)
         for name in strategies:
             if name == LATE:
-                judge(name, late_predictor(), held, *both)
+                judge(name, late_predictor(pool), held, *both)
                 continue
             own = replace(options, seed=options.seed + fold)
             found.last[name] = kept_fit(name, Pairs(train, layout), own, cache)
