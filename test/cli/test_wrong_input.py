@@ -58,7 +58,7 @@ WRONG = {
     f"{FACE} --lr nan": (2, "argument --lr: must be a number above 0; got nan"),
     f"{FACE} --batch 0": (2, "argument --batch: must be a whole number, at least 1; got 0"),
     f"{FACE} --smoothing 2": (2, "must be a number at least 0 and at most 1; got 2"),
-    f"{FACE} --device tpu": (2, "argument --device: there is cpu"),
+    f"{FACE} --device tpu": (2, "argument --device: must be one of auto, cpu, cuda; got tpu"),
     f"{FACE} --resume": (1, "--resume: there is no work/checkpoint.pt to go on with"),
     f"{FACE} --initial file.txt": (1, "file.txt is not a checkpoint"),
     f"{FACE} --epochs 1 --work file.txt": (1, "file.txt: File exists"),
