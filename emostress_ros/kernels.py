@@ -10,13 +10,16 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import TypeVar
 
 import emostress_ros
 
 logger = logging.getLogger(__name__)
+Bound = TypeVar("Bound")
 
 VARIABLE = "EMOSTRESS_KERNELS"
 """Environment variable: ``numpy`` leaves the library aside, a path names another one."""
@@ -41,6 +44,22 @@ class Kernels:
 def kernels() -> Kernels:
     """Return the library that :data:`VARIABLE` or the installation names."""
     return _load(os.environ.get(VARIABLE, ""))
+
+
+def compiled(bind: Callable[[ctypes.CDLL], Bound]) -> Callable[[], Bound | None]:
+    """Decorate what binds functions of the library; None is returned where numpy does the work.
+
+    Args:
+        bind: gives the functions; it is called once for each library.
+    """
+    bound = lru_cache(maxsize=4)(bind)
+
+    @wraps(bind)
+    def found() -> Bound | None:
+        library = kernels().library
+        return None if library is None else bound(library)
+
+    return found
 
 
 @lru_cache(maxsize=8)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from emostress_ros.kernels import VARIABLE, kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -36,3 +39,14 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the data sets, which are not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="module", params=["compiled", "numpy"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both ways of computing what has a compiled kernel."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "numpy":
+            patch.setenv(VARIABLE, "numpy")
+        elif kernels().library is None:
+            pytest.skip(f"needs the compiled kernels; {kernels().said}")
+        yield request.param

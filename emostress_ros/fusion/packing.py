@@ -25,7 +25,7 @@ from emostress_ros.fusion.evidence import (
     ModalityTerms,
     Place,
 )
-from emostress_ros.kernels import kernels
+from emostress_ros.kernels import compiled
 
 _LEAST_LOG = log(LEAST)
 _NOT_SAID = [nan] * len(EMOTIONS)
@@ -119,10 +119,8 @@ def _item(item: Heard, layout: Layout, place: Place | None, read: bool) -> list[
     ]  # fmt: skip
 
 
-def _compiled_fill() -> Callable[[bytes, int, int, int], None] | None:
-    library = kernels().library
-    if library is None:
-        return None
+@compiled
+def _compiled_fill(library: ctypes.CDLL) -> Callable[[bytes, int, int, int], None]:
     address, count = ctypes.c_void_p, ctypes.c_int64
     kind = ctypes.CFUNCTYPE(None, ctypes.c_char_p, count, count, address)
     return kind(("emostress_evidence", library))

@@ -13,7 +13,6 @@ from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.fusion.evidence import IDENTITY, Known, Layout, ModalityTerms, rows
 from emostress_ros.fusion.packing import Heard, Packer
 from emostress_ros.fusion.verdict import combined_shares, wire_probabilities
-from emostress_ros.kernels import VARIABLE, kernels
 
 LAYOUT = Layout((Known("face", 3, ("face_net@1",)), Known("voice", 2, ("voice_net@1",))))
 UNIT = st.floats(0.0, 1.0)
@@ -40,17 +39,6 @@ def as_row(item: Heard, has_embedding: bool) -> np.ndarray:
         np.array([item.age_s]), item.terms.max_age_s, item.terms.half_life_s,
         np.array([has_embedding]),
     )[0]  # fmt: skip
-
-
-@pytest.fixture(scope="module", params=["compiled", "numpy"])
-def way(request):
-    """Both ways of computing the rows."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "numpy":
-            patch.setenv(VARIABLE, "numpy")
-        elif kernels().library is None:
-            pytest.skip(f"needs the compiled kernels; {kernels().said}")
-        yield request.param
 
 
 @given(people=st.lists(st.lists(heards(), max_size=4), min_size=1, max_size=3))

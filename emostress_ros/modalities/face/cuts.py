@@ -8,13 +8,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from emostress_ros.kernels import kernels
+from emostress_ros.kernels import compiled
 
 Pixels = npt.NDArray[np.uint8]
 Matrix = tuple[float, float, float, float, float, float]
@@ -40,8 +39,8 @@ def fit(image: Pixels, planes: npt.NDArray[np.float32]) -> tuple[float, float]:
     scale = min(width / columns, height / rows)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     shrink = int(1 / scale + 1e-6) if scale < 1 else 1
-    compiled = _compiled()
-    if compiled is None or not compiled.fit(image, shrink, size, planes):
+    drawing = _compiled()
+    if drawing is None or not drawing.fit(image, shrink, size, planes):
         picture = Image.fromarray(image)
         if shrink > 1:
             picture = picture.reduce(shrink)
@@ -64,8 +63,8 @@ def warp(image: Pixels, shrink: int, matrix: Matrix, side: int, bordered: bool) 
     Returns:
         (side, side).
     """
-    compiled = _compiled()
-    drawn = compiled.warp(image, shrink, matrix, side, bordered) if compiled else None
+    drawing = _compiled()
+    drawn = drawing.warp(image, shrink, matrix, side, bordered) if drawing else None
     if drawn is not None:
         return drawn
     patch = Image.fromarray(image).convert("L")
@@ -117,13 +116,8 @@ def _in_rows(image: Pixels) -> Pixels:
     return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
 
 
-def _compiled() -> _Compiled | None:
-    library = kernels().library
-    return None if library is None else _functions(library)
-
-
-@lru_cache(maxsize=4)
-def _functions(library: ctypes.CDLL) -> _Compiled:
+@compiled
+def _compiled(library: ctypes.CDLL) -> _Compiled:
     number, size, address = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
     fit_type = ctypes.CFUNCTYPE(
         ctypes.c_int, address, size, number, number, number, number, number, address, size, size

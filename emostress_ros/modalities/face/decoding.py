@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.kernels import kernels
+from emostress_ros.kernels import compiled
 from emostress_ros.modalities.face.boxes import Faces, FloatArray, suppress
 
 STRIDES = (8, 16, 32)
@@ -107,13 +106,8 @@ def _anchors(width: int, height: int) -> tuple[FloatArray, FloatArray]:
     )
 
 
-def _compiled() -> Callable[..., int] | None:
-    library = kernels().library
-    return None if library is None else _function(library)
-
-
-@lru_cache(maxsize=4)
-def _function(library: ctypes.CDLL) -> Callable[..., int]:
+@compiled
+def _compiled(library: ctypes.CDLL) -> Callable[..., int]:
     count, side, share, address = ctypes.c_int64, ctypes.c_int32, ctypes.c_float, ctypes.c_void_p
     kind = ctypes.CFUNCTYPE(count, address, count, side, side, share, share, address, address)
     return kind(("emostress_faces", library))

@@ -8,12 +8,11 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from emostress_ros.kernels import kernels
+from emostress_ros.kernels import compiled
 
 FloatArray = npt.NDArray[np.float64]
 SIDE = 48
@@ -50,14 +49,9 @@ class FaceKernels:
         return found
 
 
-def face_kernels() -> FaceKernels | None:
-    """Return the kernel's functions; None where numpy does the work."""
-    library = kernels().library
-    return None if library is None else _functions(library)
-
-
-@lru_cache(maxsize=4)
-def _functions(library: ctypes.CDLL) -> FaceKernels:
+@compiled
+def face_kernels(library: ctypes.CDLL) -> FaceKernels:
+    """Return the kernel's functions."""
     count, address = ctypes.c_int64, ctypes.c_void_p
     of_faces = ctypes.CFUNCTYPE(None, address, count, address)
     of_pairs = ctypes.CFUNCTYPE(None, address, address, count, address)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from emostress_ros.kernels import kernels
+from emostress_ros.kernels import compiled
 
 Array = npt.NDArray[np.float64]
 
@@ -72,13 +72,8 @@ def filter_both_ways(
     return padded[:, pad : pad + count].T.reshape(samples.shape)
 
 
-def _compiled() -> Callable[..., int] | None:
-    library = kernels().library
-    return None if library is None else _function(library)
-
-
-@lru_cache(maxsize=4)
-def _function(library: ctypes.CDLL) -> Callable[..., int]:
+@compiled
+def _compiled(library: ctypes.CDLL) -> Callable[..., int]:
     count, address = ctypes.c_int64, ctypes.c_void_p
     kind = ctypes.CFUNCTYPE(
         ctypes.c_int, address, count, count, address, address, count, count, address

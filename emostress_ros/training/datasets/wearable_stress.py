@@ -109,10 +109,9 @@ def read_subjects(path: Path | str, dataset: str) -> list[Subject]:
 def _places(path: Path, dataset: str) -> tuple[Path, Path]:
     """Return the folder of the subjects and the table of their segments."""
     folder = path / dataset if (path / dataset).is_dir() else path
-    tables = dict.fromkeys((path / "segments.csv", folder.parent / "segments.csv"))
-    for table in tables:
-        if table.is_file():
-            return folder, table
+    for place in (path, folder.parent):
+        if (place / "segments.csv").is_file():
+            return folder, place / "segments.csv"
     raise DatasetError(
         f"{path / 'segments.csv'}: no such file, nor beside the folder; it names the conditions of "
         "every subject"

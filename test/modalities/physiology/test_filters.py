@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
-from emostress_ros.kernels import VARIABLE, kernels
 from emostress_ros.modalities.physiology.filters import (
     band,
     filter_both_ways,
@@ -18,17 +17,6 @@ from emostress_ros.modalities.physiology.filters import (
 )
 
 KINDS = st.sampled_from([("bandpass", (0.5, 8.0)), ("lowpass", (1.0,)), ("highpass", (0.3,))])
-
-
-@pytest.fixture(scope="module", params=["compiled", "numpy"])
-def way(request):
-    """Both ways of filtering."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "numpy":
-            patch.setenv(VARIABLE, "numpy")
-        elif kernels().library is None:
-            pytest.skip(f"needs the compiled kernels; {kernels().said}")
-        yield request.param
 
 
 @given(
