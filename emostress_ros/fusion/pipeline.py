@@ -51,7 +51,7 @@ class FusionPipeline:
         self.directory = PersonDirectory(
             config.people(), config.default_person, round(1e9 * config.presence_s)
         )
-        self.clock = SensorClock(round(1e9 * config.jump_back_s))
+        self.clock = SensorClock(config.jump_back_ns)
         self.counts: Counter[str] = Counter()
         self._policies = self._make_policies()
         self._aligners: dict[str, Aligner[Embedding]] = {}
@@ -195,13 +195,13 @@ class FusionPipeline:
             self.leave(person)
 
     def _tell_time(self, embedding: Embedding, arrival_ns: int) -> None:
-        stream = f"{embedding.modality}/{embedding.source_id}"
-        if self.clock.observe(stream, embedding.stamp_ns, arrival_ns):
+        stamp_ns, source = embedding.stamp_ns, embedding.source_id
+        if self.clock.observe(embedding.modality, stamp_ns, arrival_ns, source):
             self.counts["clock jump"] += 1
             self._anonymous.clear()
             for person, aligner in self._aligners.items():
                 aligner.reset()
-                self._heard_ns[person] = embedding.stamp_ns
+                self._heard_ns[person] = stamp_ns
 
     def _make_policies(self) -> dict[str, StreamPolicy[Embedding]]:
         ages = self.config.ages()

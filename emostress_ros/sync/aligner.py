@@ -53,6 +53,11 @@ class SyncConfig(Config):
         """:attr:`deadline_s` in nanoseconds."""
         return round(1e9 * self.deadline_s)
 
+    @property
+    def jump_back_ns(self) -> int:
+        """:attr:`jump_back_s` in nanoseconds."""
+        return round(1e9 * self.jump_back_s)
+
 
 @dataclass(frozen=True)
 class Aligned(Generic[Item]):
@@ -102,8 +107,9 @@ class Aligner(Generic[Item]):
         if not policies:
             raise ParameterError("an aligner needs at least one stream")
         self.config = config or SyncConfig()
-        jump_back_ns = round(1e9 * self.config.jump_back_s)
-        self._streams = {name: Stream(policy, jump_back_ns) for name, policy in policies.items()}
+        self._streams = {
+            name: Stream(policy, self.config.jump_back_ns) for name, policy in policies.items()
+        }
         self._next_ns: int | None = None
         self.arrivals: Counter[Arrival] = Counter()
 
@@ -189,7 +195,7 @@ class Aligner(Generic[Item]):
 
     def _begin_anew(self, jumped: str, stamp_ns: int) -> None:
         # What the others hold beyond the jump belongs to the time before it.
-        limit = stamp_ns + round(1e9 * self.config.jump_back_s)
+        limit = stamp_ns + self.config.jump_back_ns
         for name, stream in self._streams.items():
             newest = stream.newest_ns
             if name != jumped and newest is not None and newest >= limit:
@@ -202,6 +208,9 @@ class Aligner(Generic[Item]):
         horizon = now_ns - self.config.deadline_ns - slack
         if self._next_ns < horizon:
             self._next_ns = self._grid_after(horizon)
+        elif self._next_ns > now_ns + self.config.jump_back_ns + self.config.period_ns:
+            # The sensors' time was found to be earlier, as after a pause in which it stood still.
+            self._next_ns = self._grid_after(now_ns)
 
     def _grid_after(self, stamp_ns: int) -> int:
         period = self.config.period_ns

@@ -91,6 +91,23 @@ def test_a_bag_of_the_past_without_simulated_time_is_not_stale():
     assert states and states[-1].emotion == "happy"
 
 
+@pytest.mark.parametrize(
+    ("rate", "pause_s"), [(0.5, 0.0), (0.95, 0.0), (1.0, 5.0), (1.0, 20.0), (1.0, 60.0)]
+)
+def test_a_bag_played_slowly_or_paused_without_simulated_time_is_not_stale(rate, pause_s):
+    pipeline = FusionPipeline(FusionConfig())
+    states = []
+    for k in range(900):
+        arrival = 5000 * SECOND + round(k * SECOND / 30 / rate)
+        arrival += round(pause_s * SECOND) if k > 300 else 0
+        pipeline.add(face(100 + k / 30), arrival)
+        states += [(k, state) for state in pipeline.advance(arrival)]
+    after = [state for k, state in states if k > 400]  # more than three seconds behind the pause
+    assert len(after) >= 0.9 * 10 * 500 / 30
+    assert all(statuses(state)["face"] is ContributionStatus.USED for state in after)
+    assert after[-1].emotion == "happy"
+
+
 def test_a_modality_that_is_not_configured_is_counted():
     pipeline = FusionPipeline(FusionConfig(modalities=("physiology",)))
     run(pipeline, [face(0.0), wearable(0.1)])

@@ -63,3 +63,37 @@ def test_delay_never_puts_the_sensors_time_ahead_of_the_truth(delays_ms):
         arrival = (k * 33 + delay) * MS
         clock.observe("face", k * 33 * MS, arrival)
         assert k * 33 * MS <= clock.now(arrival) <= arrival
+
+
+@given(rate=st.floats(0.05, 1.0))
+def test_a_bag_that_is_played_slowly_is_followed_without_simulated_time(rate):
+    clock = SensorClock()
+    for k in range(600):
+        sensed, arrival = k * 33 * MS, 5000 * SECOND + round(k * 33 * MS / rate)
+        clock.observe("face", sensed, arrival)
+        # Less than the least age at which evidence counts as stale.
+        assert 0 <= clock.now(arrival) - sensed < SECOND
+
+
+def test_a_bag_that_was_paused_is_followed_again():
+    clock = SensorClock()
+    pause = 0
+    for k in range(450):
+        pause = 20 * SECOND if k > 300 else 0
+        sensed, arrival = k * 33 * MS, 5000 * SECOND + k * 33 * MS + pause
+        # Another face than before the pause, seldom words, and a voice that begins afterwards.
+        clock.observe("face", sensed, arrival, source="before" if k <= 300 else "after")
+        if k % 150 == 0:
+            clock.observe("text", sensed - SECOND, arrival)
+        if k > 310 and k % 10 == 0:
+            clock.observe("voice", sensed - SECOND, arrival)
+    assert clock.now(arrival) - sensed < 50 * MS
+
+
+def test_frames_that_are_held_up_do_not_move_the_time():
+    clock = SensorClock()
+    for k in range(300):
+        now = (1000 * SECOND) + k * 33 * MS
+        held_up = 800 * MS if 150 <= k < 170 else 0
+        clock.observe("face", now - held_up, now)
+        assert clock.now(now) == now
