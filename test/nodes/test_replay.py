@@ -58,7 +58,8 @@ def listening(repository: Path, *options: str) -> Iterator[subprocess.Popen]:
         [sys.executable, str(LISTENER), *options],
         cwd=repository, stdout=subprocess.PIPE, text=True,
     ) as program:  # fmt: skip
-        assert program.stdout is not None and program.stdout.readline() == "ready\n"
+        assert program.stdout is not None
+        assert "ready\n" in program.stdout, "it ended"  # the middleware may print lines before
         try:
             yield program
         finally:
@@ -68,7 +69,7 @@ def listening(repository: Path, *options: str) -> Iterator[subprocess.Popen]:
 
 def heard(program: subprocess.Popen) -> dict:
     output, _ = program.communicate(timeout=30)
-    return json.loads(output)
+    return json.loads(output.splitlines()[-1])
 
 
 def digests(bag: Path) -> dict[str, str]:
