@@ -113,6 +113,7 @@ EXTRAS = {
         "cryptography>=41",  # of the extra `store`, for its tests
         "hypothesis>=6.90",
         "mypy>=1.8",
+        "onnx>=1.15",  # makes models for the tests of what reads them
         "pytest>=8.0",
         "pytest-timeout>=2.2",
         "pytest-xdist>=3.5",

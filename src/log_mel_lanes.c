@@ -8,33 +8,13 @@
  */
 #include "log_mel.h"
 
-#include <string.h>
-
-typedef float vector __attribute__((vector_size(4 * LANES)));
-typedef int32_t integers __attribute__((vector_size(4 * LANES)));
-
-#define INLINE static inline __attribute__((always_inline))
+#include "lanes.h"
 
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (integers){__VA_ARGS__})
 #endif
-
-INLINE vector load(const float *from) {
-  vector value;
-  memcpy(&value, from, sizeof value);
-  return value;
-}
-
-INLINE void store(float *to, vector value) { memcpy(to, &value, sizeof value); }
-
-INLINE vector all(float value) { return value - (vector){0}; }
-
-/* Lane by lane: yes where the mask is set, else no. */
-INLINE vector choose(integers mask, vector yes, vector no) {
-  return (vector)((mask & (integers)yes) | (~mask & (integers)no));
-}
 
 /* Turn rows into columns: lane j of row i becomes lane i of row j. */
 INLINE void transpose(vector *rows) {

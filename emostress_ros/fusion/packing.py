@@ -122,5 +122,5 @@ def _item(item: Heard, layout: Layout, place: Place | None, read: bool) -> list[
 @compiled
 def _compiled_fill(library: ctypes.CDLL) -> Callable[[bytes, int, int, int], None]:
     address, count = ctypes.c_void_p, ctypes.c_int64
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_char_p, count, count, address)
+    kind = ctypes.PYFUNCTYPE(None, ctypes.c_char_p, count, count, address)
     return kind(("emostress_evidence", library))

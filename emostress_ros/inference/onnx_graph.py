@@ -22,7 +22,7 @@ _VALUE_NAME = 1
 _NODE_INPUT, _NODE_OUTPUT, _NODE_OP, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
 _ATTRIBUTE_NAME, _FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 5, 7, 8
 _DIMS, _DATA_TYPE, _FLOAT_DATA, _INT32_DATA, _INT64_DATA = 1, 2, 4, 5, 7
-_TENSOR_NAME, _RAW_DATA, _DOUBLE_DATA, _DATA_LOCATION = 8, 9, 10, 14
+_TENSOR_NAME, _RAW_DATA, _DOUBLE_DATA, _UINT64_DATA, _DATA_LOCATION = 8, 9, 10, 11, 14
 _TYPES = {
     1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2",
     11: "<f8", 12: "<u4", 13: "<u8",
@@ -149,7 +149,7 @@ def _numbers(message: bytes, dtype: np.dtype[Any]) -> Array:
     for number, code in ((_FLOAT_DATA, "<f4"), (_DOUBLE_DATA, "<f8")):
         if packed := b"".join(find_all(message, number)):
             return np.frombuffer(packed, code).astype(dtype)
-    stored = (_INT32_DATA, _INT64_DATA)
+    stored = (_INT32_DATA, _INT64_DATA, _UINT64_DATA)
     whole = [value for number, wire, part in fields(message) if number in stored
              for value in _integers(wire, part)]  # fmt: skip
     if dtype == np.float16:  # stored as the bits of each

@@ -14,8 +14,10 @@ import onnxruntime as ort
 from emostress_ros.errors import ModelCorruptError, ModelError
 from emostress_ros.inference.backend import TensorSpec
 from emostress_ros.inference.engines import engine_key, provider_options
+from emostress_ros.inference.onnx_graph import Graph, read_graph
 from emostress_ros.inference.ort_errors import ORT_ERRORS
 from emostress_ros.inference.providers import PROVIDERS, SHORT
+from emostress_ros.inference.steps import compile_run
 
 # The last where ONNX Runtime is older than plug-ins.
 _NO_PLUGIN: tuple[type[Exception], ...] = (*ORT_ERRORS, ImportError, AttributeError, OSError)
@@ -57,7 +59,7 @@ class OrtBackend:
         precision: str,
         bind: bool | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._source = name, source
         self._session = _open(name, source, providers, threads, precision)
         self.provider = SHORT.get(used := self._session.get_providers()[0], used)
         self._bind = self.provider != "cpu" if bind is None else bind
@@ -81,13 +83,30 @@ class OrtBackend:
     def bind(
         self, inputs: Mapping[str, np.ndarray], outputs: Sequence[np.ndarray]
     ) -> Callable[[], object]:
-        """Return a run over arrays that stay; it raises ONNX Runtime's own errors."""
+        """Return a run over arrays that stay; it raises ONNX Runtime's own errors.
+
+        On the CPU networks of small tensors are run by compiled kernels where there are any.
+        """
+        run = self._bound(inputs, outputs)
+        if self.provider != "cpu":
+            return run
+        named = dict(zip(self.output_names, outputs, strict=True))
+        return compile_run(self.name, self._graph, inputs, named, run) or run
+
+    def _bound(
+        self, inputs: Mapping[str, np.ndarray], outputs: Sequence[np.ndarray]
+    ) -> Callable[[], object]:
         binding = self._session.io_binding()
         for key, value in inputs.items():
             binding.bind_ortvalue_input(key, ort.OrtValue.ortvalue_from_numpy(value))
         for name, value in zip(self.output_names, outputs, strict=True):
             binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(value))
         return functools.partial(self._session.run_with_iobinding, binding)
+
+    @functools.cached_property
+    def _graph(self) -> Graph:
+        source = self._source
+        return read_graph(source if isinstance(source, bytes) else Path(source).read_bytes())
 
     def _run_bound(self, feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Run with one copy to the device and one back, in place of one for every operator."""
