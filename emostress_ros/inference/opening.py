@@ -13,6 +13,7 @@ from emostress_ros.inference.native import BuildListener, load_runtime, open_nat
 from emostress_ros.inference.onnx_bytes import with_outputs
 from emostress_ros.inference.ort_backend import OrtBackend, lacking
 from emostress_ros.inference.providers import NATIVE
+from emostress_ros.inference.quantised import open_quantised
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,20 @@ def open_backend(
         if opened.provider in group:
             before = usable[: usable.index(opened.provider)] if opened.provider in usable else []
             reasons += [f"{item} could not be started" for item in before]
-            return opened, _told(wish.providers, opened.provider, reasons)
+            told = _told(wish.providers, opened.provider, reasons)
+            return _fastest(asked, opened, wish), told
         reasons += [f"{item} could not be started" for item in usable]
-    last = OrtBackend(
-        name, _lean(source, wish.outputs), ("cpu",), wish.threads, wish.precision, wish.bind
-    )
-    return last, _told(wish.providers, last.provider, reasons)
+    asked = _lean(source, wish.outputs)
+    last = OrtBackend(name, asked, ("cpu",), wish.threads, wish.precision, wish.bind)
+    return _fastest(asked, last, wish), _told(wish.providers, last.provider, reasons)
+
+
+def _fastest(source: Path | str | bytes, opened: OrtBackend, wish: Wish) -> Backend:
+    """Return what runs the model on the CPU in place of ONNX Runtime, if anything does."""
+    # ONNX Runtime shares the work among threads, which the kernel does not.
+    if opened.provider != "cpu" or wish.threads != 1:
+        return opened
+    return open_quantised(opened.name, source, opened) or opened
 
 
 def _lean(source: Path | str | bytes, outputs: Sequence[str]) -> Path | str | bytes:

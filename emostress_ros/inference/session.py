@@ -15,6 +15,7 @@ from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.native import BuildListener
 from emostress_ros.inference.opening import Wish, open_backend
 from emostress_ros.inference.providers import PROVIDERS, check_provider
+from emostress_ros.inference.quantised import QuantisedBackend
 
 __all__ = ["PROVIDERS", "Session"]
 
@@ -70,6 +71,11 @@ class Session:
             logger.warning("%s: %s", self.name, self.fallback)
         if isinstance(model, ModelCard):
             self._check_against(model, outputs or [tensor.name for tensor in model.outputs])
+
+    @property
+    def compiled(self) -> bool:
+        """Whether a kernel of this package runs the model in place of the provider's own."""
+        return isinstance(self._backend, QuantisedBackend)
 
     @property
     def input_names(self) -> list[str]:

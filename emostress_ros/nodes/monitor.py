@@ -64,7 +64,7 @@ class Monitor:
         """Report what each model runs on and as, and warn where it is not what was wanted."""
         for item in sessions:
             self.facts[f"{item.name} provider"] = item.provider
-            self.facts[f"{item.name} variant"] = item.variant
+            self.facts[f"{item.name} variant"] = item.variant + ", compiled" * item.compiled
             if item.fallback:
                 self.warnings[f"{item.name} fallback"] = f"{item.name}: {item.fallback}"
 

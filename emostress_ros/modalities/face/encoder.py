@@ -11,10 +11,12 @@ import numpy.typing as npt
 from emostress_ros.affect import EMOTIONS
 from emostress_ros.errors import ModelCorruptError, SignalError
 from emostress_ros.inference import ModelCard, Session
+from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.variants import choose
 from emostress_ros.modalities.face.alignment import SIDE
 
 FloatArray = npt.NDArray[np.float32]
+_MOST_BOUND = 16  # faces of a frame, for which runs are kept; more are those of a data set
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Expressions:
 
 
 class ExpressionEncoder:
-    """Runs the expression model on a batch of faces.
+    """Runs the expression model on a batch of faces.  One thread at a time: its arrays stay.
 
     Args:
         model: model folder, its name under ``models/``, or a card.
@@ -85,6 +87,7 @@ class ExpressionEncoder:
         self._to_wire = np.zeros((len(self.card.labels), len(EMOTIONS)), np.float32)
         for row, label in enumerate(self.card.wire_labels):
             self._to_wire[row, EMOTIONS.index(label)] = 1.0
+        self._runs: dict[int, BoundRun] = {}
 
     def encode(self, faces: npt.NDArray[np.uint8]) -> Expressions:
         """Read expressions from (N, 48, 48) uint8 grey faces in FER2013's framing.
@@ -98,15 +101,23 @@ class ExpressionEncoder:
             )
         if len(faces) == 0:
             return self._empty()
-        outputs = self.session.run({"face": faces[:, None]})
+        outputs = self._run(faces[:, None])
         native = outputs["probabilities"]
-        return Expressions(
-            vectors=outputs["embedding"],
-            probabilities=native @ self._to_wire,
-            native=native,
-            valence=np.clip(outputs["valence"], -1.0, 1.0),
-            arousal=np.clip(outputs["arousal"], -1.0, 1.0),
+        valence, arousal = (
+            np.minimum(np.maximum(outputs[name], -1.0), 1.0) for name in ("valence", "arousal")
         )
+        return Expressions(outputs["embedding"], native @ self._to_wire, native, valence, arousal)
+
+    def _run(self, faces: npt.NDArray[np.uint8]) -> dict[str, FloatArray]:
+        """Return the model's outputs for (n, 1, 48, 48) faces, the caller's to keep."""
+        if len(faces) > _MOST_BOUND:
+            return self.session.run({"face": faces})
+        if len(faces) not in self._runs:
+            self._runs[len(faces)] = self.session.bound({"face": np.zeros_like(faces)})
+        run = self._runs[len(faces)]
+        run.inputs["face"][...] = faces
+        outputs = zip(self.session.output_names, run.run(), strict=True)
+        return {name: value.copy() for name, value in outputs}
 
     def _empty(self) -> Expressions:
         dims = (self.card.embedding_dim, len(EMOTIONS), len(self.card.labels))
