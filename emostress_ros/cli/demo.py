@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 
 from emostress_ros.cli.graph import Graph, GraphOptions
 from emostress_ros.cli.live import LiveTable
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     console.print()
     sent = ", ".join(f"{count} on {topic}" for topic, count in summary.published.items())
     console.print(f"replayed {sent} in {summary.seconds:.1f} s")
-    console.print(f"report: [bold]{args.out}[/]")
+    console.print(f"report: [bold]{escape(str(args.out))}[/]", soft_wrap=True)
     return 0
 
 
@@ -135,6 +136,6 @@ def _watch(
     with Live(table.render(title), console=console, refresh_per_second=8) as live:
         while playing.running and recording.running:
             for event in graph.poll():
-                console.print(f"[yellow]{event}[/]")
+                console.print(event, style="yellow", markup=False)
             table.spin(_REFRESH_S)
             live.update(table.render(title))

@@ -17,7 +17,9 @@ from emostress_ros.parameters import Config, ParameterSpec
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", type=Path, nargs="?", default=Path("README.md"))
+    parser.add_argument(
+        "file", type=Path, nargs="?", default=Path("README.md"), help="to write into (README.md)"
+    )
     parser.add_argument("--check", action="store_true", help="fail when the file is out of date")
 
 

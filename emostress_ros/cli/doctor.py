@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 
 import emostress_ros
 from emostress_ros.cli.models import installed
@@ -52,16 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings; 1 when something does not work."""
-    console = Console(highlight=False)
+    # Lines are left whole: a path or a command is there to be copied.
+    console = Console(highlight=False, soft_wrap=True)
     if args.fix:
         removed = shared_memory.remove_dead()
         freed = sum(segment.bytes for segment in removed) / 1e6
         console.print(f"removed {len(removed)} segments of dead processes, {freed:.0f} MB")
     findings = list(examine())
     for finding in findings:
-        console.print(f"{_MARKS[finding.verdict]} {finding.what}: {finding.said}")
+        console.print(f"{_MARKS[finding.verdict]} {escape(f'{finding.what}: {finding.said}')}")
         if finding.remedy:
-            console.print(f"     → {finding.remedy}")
+            console.print(f"     → {escape(finding.remedy)}")
     return int(any(finding.verdict == "bad" for finding in findings))
 
 

@@ -39,13 +39,15 @@ from emostress_ros.inference.session import Session
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("action", choices=("build", "list", "clear", "measure"))
+    parser.add_argument("action", choices=("build", "list", "clear", "measure"), help="what to do")
     parser.add_argument("--models", default="", help="names, separated by commas (all shipped)")
     parser.add_argument(
         "--provider", choices=("tensorrt", NATIVE, "tensorrt_rtx"), default="tensorrt",
         help=f"what to build for; {NATIVE} is TensorRT's own module, without ONNX Runtime",
     )  # fmt: skip
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp16")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="fp16", help="to build in (fp16)"
+    )
     parser.add_argument("--rebuild", action="store_true", help="also those that there are")
     engine_measure.add_arguments(parser.add_argument_group("measure"))
 
@@ -59,10 +61,10 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     if args.action == "clear":
         shutil.rmtree(cache_folder(), ignore_errors=True)
-        console.print(f"removed {cache_folder()}")
+        console.print(f"removed {cache_folder()}", markup=False, soft_wrap=True)
         return 0
     if args.action == "list":
-        console.print(_table())
+        _list(console)
         return 0
     names = [name.strip() for name in args.models.split(",") if name.strip()]
     cards = [ModelCard.load(name) for name in names] if names else list(_with_weights())
@@ -174,8 +176,16 @@ def _with_weights() -> Iterator[ModelCard]:
     return (card for card in installed() if card.file.suffix == ".onnx")
 
 
+def _list(console: Console) -> None:
+    table = _table()
+    said = f"engines in {cache_folder()}" if table.row_count else f"no engines in {cache_folder()}"
+    console.print(said, markup=False, soft_wrap=True)
+    if table.row_count:
+        console.print(table)
+
+
 def _table() -> Table:
-    table = Table("GPU", "TensorRT", "precision", "model", "MB", title=str(cache_folder()))
+    table = Table("GPU", "TensorRT", "precision", "model", "MB")
     known = {}
     for card in _with_weights():
         known[card.sha256[:16]] = card.identifier

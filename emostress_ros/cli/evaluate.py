@@ -104,12 +104,14 @@ def _labels(args: argparse.Namespace) -> list[Label]:
 
 def _tell(evaluation: Evaluation) -> int:
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(stderr=True)
     if evaluation.reused:
-        console.print(f"taken from before: {', '.join(evaluation.reused)}")
+        console.print(f"taken from before: {', '.join(evaluation.reused)}", markup=False)
     for bag, reason in sorted(evaluation.failures.items()):
-        console.print(f"[red]{bag}[/] could not be evaluated: {reason}", highlight=False)
+        said = f"[red]{escape(str(bag))}[/] could not be evaluated: {escape(reason)}"
+        console.print(said, highlight=False, soft_wrap=True)
     return 1 if evaluation.failures else 0
 
 

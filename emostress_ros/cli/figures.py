@@ -4,8 +4,8 @@
 ``wesad``, ``stress_predict`` and ``segments.csv``) and ``text/`` (``goemotions``, ``meld``,
 ``dreaddit``), each in its official layout. The exit status is 1 if a figure does not hold.
 
-In ``--work`` every score is kept as soon as it is there (:mod:`.kept_scores`), so that a run that
-was stopped goes on where it was; how many figures rest on such scores is told at the end.
+In ``--work`` every score is kept as soon as it is there, so that a run that was stopped goes on
+where it was; how many figures rest on such scores is told at the end.
 """
 
 from __future__ import annotations

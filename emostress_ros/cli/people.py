@@ -16,7 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("store", type=Path, help="folder of the store")
     parser.add_argument("--key", type=Path, default=Path(StoreConfig().store_key), help="key file")
-    parser.add_argument("--forget", metavar="PERSON", action="append", default=[])
+    parser.add_argument(
+        "--forget", metavar="PERSON", action="append", default=[],
+        help="delete what is kept of them; may be repeated",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,13 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start the rest and count it down."""
     from rich.console import Console
+    from rich.markup import escape
 
     from emostress_ros.nodes.rest import start_rest
 
     console = Console()
     answers = start_rest(args.person, args.seconds)
     for name, (started, message) in answers.items():
-        console.print(f"{'[green]✓[/]' if started else '[red]✗[/]'} {name}: {message}")
+        mark = "[green]✓[/]" if started else "[red]✗[/]"
+        console.print(f"{mark} {name}: {escape(message)}", soft_wrap=True)
     if not any(started for started, _ in answers.values()):
         return 1
     if not args.no_wait:

@@ -30,8 +30,9 @@ SHIPPED = "shipped"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("modality", choices=list(DATASETS))
-    parser.add_argument("dataset", choices=[name for names in DATASETS.values() for name in names])
+    parser.add_argument("modality", choices=list(DATASETS), help="whose model")
+    names = [name for names in DATASETS.values() for name in names]
+    parser.add_argument("dataset", choices=names, help="a set that the modality is scored on")
     parser.add_argument("path", type=Path, help="the data set's file or folder")
     parser.add_argument("--split", help="score only this split of the set")
     parser.add_argument("--model", help="name or folder of another model than the shipped one")

@@ -27,8 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a small study, in less than ten minutes on two cores"
     )
-    parser.add_argument("--seed", type=whole(), default=0)
-    parser.add_argument("--out", type=Path, default=Path("docs/studies"), metavar="DIR")
+    parser.add_argument("--seed", type=whole(), default=0, help="of everything random (0)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/studies"), metavar="DIR",
+        help="folder of what is written (docs/studies)",
+    )  # fmt: skip
     parser.add_argument(
         "--models", default="", metavar="A,B", help="these architectures alone; all when not given"
     )

@@ -14,7 +14,7 @@ MODALITIES = ("face", "voice", "physiology", "text", "fusion")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("modality", choices=MODALITIES)
+    parser.add_argument("modality", choices=MODALITIES, help="whose model")
     parser.add_argument("options", nargs=argparse.REMAINDER, help="options of that training")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from emostress_ros.cli.graph import Graph, GraphOptions
-from emostress_ros.nodes.names import MODALITY_NODES
+from emostress_ros.nodes.names import LOG_LEVELS, MODALITY_NODES
 
 _POLL_S = 0.2
 
@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-autostart", action="store_true", help="wait for transitions")
     parser.add_argument("--no-respawn", action="store_true", help="end when a node ends")
     parser.add_argument("--lossless", action="store_true", help="for `replay --rate max`")
-    parser.add_argument("--log-level", default="info", help="of every node (info)")
+    parser.add_argument(
+        "--log-level", choices=LOG_LEVELS, default="info", help="of every node (info)"
+    )
 
 
 def options_of(args: argparse.Namespace) -> GraphOptions:
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             while True:
                 for event in graph.poll():
-                    console.print(f"[yellow]{event}[/]")
+                    console.print(event, style="yellow", markup=False)
                 time.sleep(_POLL_S)
         except KeyboardInterrupt:
             return 0

@@ -12,6 +12,9 @@ MODALITY_NODES: dict[str, str] = {
 }
 """Modality to the class in ``emostress_ros.nodes.<modality>_node``."""
 
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+"""What ``--log-level`` takes; rclpy ends a node that is given another."""
+
 COMMON_NODES: dict[str, str] = {"fusion_node": "FusionNode", "behaviour_node": "BehaviourNode"}
 
 

@@ -17,6 +17,7 @@ from emostress_ros.cli import doctor
 from emostress_ros.cli.main import main
 from emostress_ros.inference import ModelCard
 from emostress_ros.nodes import shared_memory
+from emostress_ros.resources import share_directory
 
 NODE = """
 import sys, time, rclpy
@@ -43,6 +44,17 @@ def test_a_sound_installation_is_found_sound(capsys):
     for part in ("ROS 2", "messages", "model face_mobilenet", "inference", "shared memory"):
         assert part in said
     assert "bad" not in said
+
+
+def test_what_is_there_to_be_copied_comes_whole(monkeypatch, capsys):
+    monkeypatch.delenv(doctor.PROFILE, raising=False)
+    monkeypatch.setattr(doctor, "gpu_name", lambda: "Orin")
+    monkeypatch.setattr(doctor, "lacking_provider", lambda name: "" if name == "cpu" else "none")
+    main(["doctor"])
+    said = capsys.readouterr().out
+    profile = share_directory() / "config" / "fastdds.xml"
+    assert f"export {doctor.PROFILE}={profile} for your camera driver, so that" in said
+    assert "pip install 'emostress_ros[gpu]'" in said
 
 
 def test_a_damaged_model_is_named_and_fails(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import argparse
+import importlib
 import os
 import signal
 import subprocess
@@ -31,6 +33,30 @@ def test_every_command_has_help(name, capsys):
         main([name, "--help"])
     assert ended.value.code == 0
     assert f"emostress {name}" in capsys.readouterr().out
+
+
+def arguments(parser, path):
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield from arguments(command, f"{path} {name}")
+        else:
+            yield f"{path} {action.dest}", action.help
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_argument_is_explained(name):
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"emostress_ros.cli.{name}").add_arguments(parser)
+    assert not [argument for argument, said in arguments(parser, name) if not said]
+
+
+def test_a_wrong_log_level_is_refused_before_anything_starts(capsys):
+    with pytest.raises(SystemExit):
+        main(["up", "--log-level", "loud"])
+    assert "'loud' (choose from 'debug', 'info', 'warn', 'error', 'fatal')" in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_graph_that_is_terminated_leaves_no_node_behind():

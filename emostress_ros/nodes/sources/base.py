@@ -108,7 +108,7 @@ def load_extra(module: str, sensor: str, hint: str = "") -> Any:
         return importlib.import_module(module)
     except (ImportError, OSError) as error:  # sounddevice: OSError without the PortAudio library
         raise MissingExtraError(
-            f"the {sensor} needs '{module}': `pip install emostress_ros[live]`{hint} ({error})"
+            f"the {sensor} needs '{module}': `pip install 'emostress_ros[live]'`{hint} ({error})"
         ) from error
 
 

@@ -123,7 +123,7 @@ def test_a_strap_gives_heart_rate_and_intervals(context) -> None:
 
 
 def test_a_missing_library_is_named(repository: Path) -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install emostress_ros\[live\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'emostress_ros\[live\]"):
         load_extra("no_such_library", "webcam")
     code = (
         "import sys; sys.modules['cv2'] = None\n"
@@ -132,5 +132,5 @@ def test_a_missing_library_is_named(repository: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=repository, text=True,
                           capture_output=True, check=False)  # fmt: skip
-    assert done.returncode == 1 and "pip install emostress_ros[live]" in done.stderr
+    assert done.returncode == 1 and "pip install 'emostress_ros[live]'" in done.stderr
     assert "Traceback" not in done.stderr
