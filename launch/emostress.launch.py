@@ -20,11 +20,10 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from emostress_ros.nodes.names import MODALITY_NODES, node_names
+from emostress_ros.nodes.names import LOG_LEVELS, MODALITY_NODES, node_names
 
 PACKAGE = "emostress_ros"
 PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
-LEVELS = ["debug", "info", "warn", "error", "fatal"]
 BOOLEANS = ["true", "false"]
 
 
@@ -62,13 +61,19 @@ def generate_launch_description() -> LaunchDescription:
                 description="configure and activate the nodes as they come up",
             ),
             DeclareLaunchArgument(
-                "log_level", default_value="info", choices=LEVELS, description="of every node"
+                "log_level", default_value="info", choices=LOG_LEVELS, description="of every node"
             ),
             DeclareLaunchArgument(
                 "respawn",
                 default_value="true",
                 choices=BOOLEANS,
                 description="start a node again that died",
+            ),
+            DeclareLaunchArgument(
+                "lossless",
+                default_value="false",
+                choices=BOOLEANS,
+                description="handle every message, however late, for `emostress replay --rate max`",
             ),
             # Images between processes need a large shared-memory segment; yours goes first.
             SetEnvironmentVariable(PROFILES, EnvironmentVariable(PROFILES, default_value=profile)),
@@ -82,10 +87,12 @@ def start(context: LaunchContext) -> list[Action]:
     words = LaunchConfiguration("modalities").perform(context).split(",")
     modalities = [word.strip() for word in words if word.strip()]
     names = node_names(modalities)
-    overrides = {
+    overrides: dict[str, ParameterValue | bool] = {
         name: ParameterValue(LaunchConfiguration(name), value_type=bool)
         for name in ("use_sim_time", "autostart")
     }
+    if LaunchConfiguration("lossless").perform(context) == "true":
+        overrides["lossless"] = True
     common = {
         "package": PACKAGE,
         "namespace": LaunchConfiguration("namespace"),

@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "launch" / "emostress.launch.py"
 ALL = ["face_node", "voice_node", "physiology_node", "text_node", "fusion_node", "behaviour_node"]
 ARGUMENTS = {
-    "autostart", "composed", "config_file", "log_level", "modalities", "namespace", "respawn",
-    "use_sim_time",
+    "autostart", "composed", "config_file", "log_level", "lossless", "modalities", "namespace",
+    "respawn", "use_sim_time",
 }  # fmt: skip
 
 
@@ -117,6 +117,13 @@ def test_it_starts_a_node_for_each_sense_fusion_and_behaviour() -> None:
 def test_it_starts_only_the_senses_that_are_named() -> None:
     names = {one.name for one in run(modalities="text, face")}
     assert names == {"text_node", "face_node", "fusion_node", "behaviour_node"}
+
+
+@pytest.mark.usefixtures("prefix")
+def test_lossless_is_for_a_replay_and_else_left_to_the_parameter_file() -> None:
+    asked, unasked = run(modalities="text", lossless="true"), run(modalities="text")
+    assert all(one.parameters["lossless"] is True for one in asked) and asked
+    assert not any("lossless" in one.parameters for one in unasked)
 
 
 @pytest.mark.usefixtures("prefix")
