@@ -13,7 +13,9 @@ import hmac
 import json
 import os
 import re
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,16 +66,24 @@ def read_key(path: Path) -> bytes:
     path = path.expanduser()
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Made unreadable for others from the first moment; two that race keep the first's.
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(base64.urlsafe_b64encode(os.urandom(32)))
-        return path.read_bytes().strip()
-    except FileExistsError:
+            _make_key(path)
         return path.read_bytes().strip()
     except OSError as error:
         raise StoreError(f"the store's key {path} cannot be used: {error}") from error
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Unreadable for others from the first moment, and under its name only once it is whole: nodes
+    # that start together find no half of it.
+    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(base64.urlsafe_b64encode(os.urandom(32)))
+        with suppress(FileExistsError):  # of those that race the first one's counts
+            os.link(partial, path)
+    finally:
+        os.unlink(partial)
 
 
 class PersonStore:
@@ -121,6 +131,8 @@ class PersonStore:
                 stream.write(sealed)
             partial.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise StoreError(f"{path} cannot be written: {error}") from error
 
     def load(self, person_id: str, section: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -62,6 +63,27 @@ def test_a_key_is_made_once_for_its_owner_alone(tmp_path, monkeypatch):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     monkeypatch.setenv(KEY_VARIABLE, "c2VjcmV0")
     assert read_key(path) == b"c2VjcmV0"
+
+
+def test_nodes_that_start_together_make_one_key(tmp_path, monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    with ThreadPoolExecutor(8) as nodes:
+        for attempt in range(100):
+            path = tmp_path / str(attempt) / "store.key"
+            keys = set(nodes.map(read_key, [path] * 8))
+            assert len(keys) == 1 and len(keys.pop()) == 44
+            assert [file.name for file in path.parent.iterdir()] == ["store.key"]
+
+
+def test_a_write_that_fails_is_told_and_leaves_nothing(tmp_path):
+    store = PersonStore(tmp_path, new_key())
+    store.save("anna", "rest", {})
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    path.mkdir()  # what is to be replaced cannot be
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.save("anna", "rest", {})
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_wrong_key_is_refused_and_by_default_nothing_is_kept(tmp_path):
