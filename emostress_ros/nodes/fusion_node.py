@@ -149,8 +149,12 @@ class FusionNode(ManagedNode):
         if not request.person_id:
             response.message = "person_id must name whom to forget; it came empty"
             return response
-        with self.lock:
-            known = self.memory.forget(request.person_id)
+        try:
+            with self.lock:
+                known = self.memory.forget(request.person_id)
+        except EmostressError as error:
+            response.message = str(error)
+            return response
         response.success = True
         response.message = (
             f"{request.person_id} is forgotten" if known else f"{request.person_id} was not known"

@@ -66,7 +66,11 @@ class PeopleMemory:
         self._store.save(person_id, _CONSENT, said)
 
     def forget(self, person_id: str) -> bool:
-        """Drop all that is known or kept of a person; return whether there was anything."""
+        """Drop all that is known or kept of a person; return whether there was anything.
+
+        Raises:
+            StoreError: something is left that cannot be deleted.
+        """
         known = self._pipeline.forget(person_id)
         self._pipeline.consent.forget(person_id)
         self._kept.pop(person_id, None)

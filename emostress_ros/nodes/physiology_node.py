@@ -109,7 +109,10 @@ class PhysiologyNode(ModalityNode):
         baseline = self.pipeline.baseline(person)
         if baseline is not None and baseline.complete:
             self._kept.add(person)
-            self._store.save(person, _SECTION, baseline.to_dict())
+            try:
+                self._store.save(person, _SECTION, baseline.to_dict())
+            except EmostressError as error:  # the rest holds all the same, and so does what follows
+                self.get_logger().error(str(error))
 
     def _on_start_baseline(self, request: Any, response: Any) -> Any:
         duration_s = stamp_to_ns(request.duration) / 1e9 or _REST_S
@@ -136,11 +139,15 @@ class PhysiologyNode(ModalityNode):
         return response
 
     def _on_forget(self, request: Any, response: Any) -> Any:
-        with self.lock:
-            known = self.pipeline.forget(request.person_id)
-            self._kept.discard(request.person_id)
-            if self._store is not None:
-                known = self._store.forget(request.person_id) or known
+        try:
+            with self.lock:
+                known = self.pipeline.forget(request.person_id)
+                self._kept.discard(request.person_id)
+                if self._store is not None:
+                    known = self._store.forget(request.person_id) or known
+        except EmostressError as error:
+            response.message = str(error)
+            return response
         response.success = True
         whom = request.person_id or "the wearer"
         response.message = f"{whom} is forgotten" if known else f"{whom} was not known"

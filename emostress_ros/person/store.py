@@ -148,10 +148,20 @@ class PersonStore:
         return values
 
     def forget(self, person_id: str) -> bool:
-        """Delete all that is kept of a person; return whether there was anything."""
+        """Delete all that is kept of a person; return whether there was anything.
+
+        Raises:
+            StoreError: something is left that cannot be deleted.
+        """
         found = list(self.folder.glob(f"{self._name(person_id)}.*"))
+        left = []
         for path in found:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                left.append(f"{path} cannot be deleted: {error}")
+        if left:
+            raise StoreError("; ".join(left))
         return bool(found)
 
     def people(self) -> dict[str, list[str]]:

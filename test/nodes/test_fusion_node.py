@@ -227,6 +227,20 @@ def test_a_rest_is_kept_over_a_restart_until_the_person_is_forgotten(bench, tmp_
     assert not list((tmp_path / "people").iterdir())
 
 
+def test_what_cannot_be_deleted_is_not_said_to_be_forgotten(bench, tmp_path):
+    kept = {"store": str(tmp_path / "people"), "store_key": str(tmp_path / "key")}
+    bench.start(FusionNode, "fusion_node", **kept)
+    wish = SetConsent.Request(person_id="anna", granted=False, modalities=["face"])
+    assert bench.call(SetConsent, "fusion_node/set_consent", wish).success
+    (file,) = (tmp_path / "people").iterdir()
+    file.unlink()
+    file.mkdir()  # stands for a disk that has become read-only
+    request = ForgetPerson.Request(person_id="anna")
+    for _ in range(2):  # the node lives on
+        answer = bench.call(ForgetPerson, "fusion_node/forget_person", request)
+        assert not answer.success and "cannot be deleted" in answer.message
+
+
 def test_a_rest_of_nobody_is_refused(bench):
     bench.start(FusionNode, "fusion_node")
     answer = start_rest("ghost", 60.0, context=bench.context)["/fusion_node/start_baseline"]
