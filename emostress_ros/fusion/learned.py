@@ -82,6 +82,8 @@ class LearnedFusion(FusionStrategy):
                 f"and the outputs {', '.join(USED)}"
             )
         self._runs: dict[tuple[int, int], _Run] = {}
+        for tokens in range(1, len(self.terms) + 1):
+            self._run_of(1, tokens)  # the usual sizes, before the first moment is due
 
     def findings(self, situations: Sequence[Situation]) -> list[Finding]:
         """Return what the model says of each person; one run for all of them."""

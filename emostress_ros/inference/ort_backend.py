@@ -46,6 +46,9 @@ class OrtBackend:
         bind: bind inputs and outputs to the device's memory; None does so where it is not the
             CPU's.
 
+    Attributes:
+        stepped: whether compiled kernels run what was bound so far.
+
     Raises:
         ModelCorruptError: ONNX Runtime cannot load it.
     """
@@ -60,6 +63,7 @@ class OrtBackend:
         bind: bool | None = None,
     ) -> None:
         self.name, self._source = name, source
+        self.stepped = False
         self._session = _open(name, source, providers, threads, precision)
         self.provider = SHORT.get(used := self._session.get_providers()[0], used)
         self._bind = self.provider != "cpu" if bind is None else bind
@@ -91,7 +95,9 @@ class OrtBackend:
         if self.provider != "cpu":
             return run
         named = dict(zip(self.output_names, outputs, strict=True))
-        return compile_run(self.name, self._graph, inputs, named, run) or run
+        steps = compile_run(self.name, self._graph, inputs, named, run)
+        self.stepped = self.stepped or steps is not None
+        return steps or run
 
     def _bound(
         self, inputs: Mapping[str, np.ndarray], outputs: Sequence[np.ndarray]

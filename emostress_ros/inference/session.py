@@ -14,6 +14,7 @@ from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.native import BuildListener
 from emostress_ros.inference.opening import Wish, open_backend
+from emostress_ros.inference.ort_backend import OrtBackend
 from emostress_ros.inference.providers import PROVIDERS, check_provider
 from emostress_ros.inference.quantised import QuantisedBackend
 
@@ -74,8 +75,13 @@ class Session:
 
     @property
     def compiled(self) -> bool:
-        """Whether a kernel of this package runs the model in place of the provider's own."""
-        return isinstance(self._backend, QuantisedBackend)
+        """Whether kernels of this package run the model in place of the provider's own.
+
+        Those of small networks run what is bound, see :meth:`bound`.
+        """
+        return isinstance(self._backend, QuantisedBackend) or (
+            isinstance(self._backend, OrtBackend) and self._backend.stepped
+        )
 
     @property
     def input_names(self) -> list[str]:

@@ -44,6 +44,7 @@ def test_the_fusions_are_run_by_compiled_kernels(compiled, name):
     session = Session(ModelCard.load(name), outputs=USED)
     run = session.bound(evidence(session, 2, 3, np.random.default_rng(0)))
     assert isinstance(run._run, Program)
+    assert session.compiled
 
 
 @settings(max_examples=25)
@@ -65,6 +66,7 @@ def test_without_kernels_onnx_runtime_runs_it(monkeypatch):
     session = Session(ModelCard.load("fusion_early"), outputs=USED)
     feed = evidence(session, 1, 4, np.random.default_rng(0))
     assert not isinstance(bound_to(session, feed)._run, Program)
+    assert not session.compiled
     assert_says_the_same(session, feed, 0.0)
 
 
