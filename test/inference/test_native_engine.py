@@ -206,6 +206,14 @@ def test_a_damaged_or_foreign_engine_is_built_again(machine, caplog, damage, tol
     assert trt.builds == 2
 
 
+def test_an_engine_that_cannot_be_kept_runs_all_the_same(machine, cache, caplog):
+    machine()
+    cache.touch()  # a file where the folder is to be stands for a disk that cannot be written
+    ours = Session(ModelCard.load(FACE), (NATIVE, "cpu"))
+    assert ours.provider == NATIVE and len(ours.run(faces(2))["valence"]) == 2
+    assert "cannot be kept" in caplog.text
+
+
 def test_a_model_that_tensorrt_cannot_take_falls_back_and_says_why(machine, caplog):
     machine()
     session = Session(ModelCard.load(TREES), (NATIVE, "cuda", "cpu"))

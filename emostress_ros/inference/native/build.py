@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from emostress_ros.inference.native import store
 from emostress_ros.inference.native.profile import profile_of
 from emostress_ros.inference.native.rewrite import prepared
 from emostress_ros.inference.native.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 _WORKSPACE_BYTES = 1 << 30
 _WORKSPACE_SHARE = 4  # at most a quarter of the memory, which a Jetson's CPU shares
@@ -125,8 +128,12 @@ def _read_timing(config: Any, file: Path) -> None:
 
 def _write_timing(config: Any, file: Path) -> None:
     cache = config.get_timing_cache()
-    if cache is not None:
+    if cache is None:
+        return
+    try:
         store.write(file, bytes(cache.serialize()))
+    except OSError as error:
+        logger.info("what TensorRT measured cannot be kept: %s", error)
 
 
 def _watch(trt: Any, config: Any, listener: BuildListener | None) -> Any:

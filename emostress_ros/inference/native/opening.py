@@ -61,7 +61,10 @@ def open_native(
     timing = key.folder.parent.parent / TIMING_FILE
     plan = build_engine(runtime, model, card, precision, timing, listener)
     engine = NativeEngine(name, runtime, plan)
-    store.save_engine(key, plan)
+    try:
+        store.save_engine(key, plan)
+    except OSError as error:  # a full disk or a read-only one is no reason not to run
+        logger.warning("%s: its engine cannot be kept, each start builds it: %s", name, error)
     return engine
 
 
