@@ -1,31 +1,27 @@
-/* Cut-outs of camera images: scaled for a detector, and turned upright for a model of faces.
- *
- * The arithmetic is Pillow's (reduce, resize with the triangle filter, affine transform with the
- * bilinear one), in its fixed and floating point, so that both ways of running give the same
- * pixels; a level apart where Pillow scales rows before columns.  What is saved is its copies.
- */
+/* Cut-outs of camera images, scaled for a detector; see images.h. */
+#include "images.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
+#ifdef __SSE2__
+#include <emmintrin.h>
 #endif
 
-enum { CHANNELS = 3, WEIGHT_BITS = 22, MOST_TAPS = 5 };
+enum { PIXEL = 4, LINES = 4, WEIGHT_BITS = 22, MOST_TAPS = 5, PART = 32 };
 
 typedef int32_t four_numbers __attribute__((vector_size(16)));
 typedef uint8_t four_bytes __attribute__((vector_size(4)));
+/* Wider ones are made of what the processor has. */
+typedef int32_t numbers __attribute__((vector_size(64)));
 
 /* Four bytes as four numbers: one instruction each for load and spread, where GCC's own conversion
  * takes the bytes one by one. */
 static inline four_numbers four_at(const uint8_t *from) {
 #if defined(__GNUC__) && !defined(__clang__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-  typedef uint8_t bytes __attribute__((vector_size(16)));
+    typedef uint8_t bytes __attribute__((vector_size(16)));
   int32_t all;
   memcpy(&all, from, sizeof all);
   const bytes places = {0, 16, 16, 16, 1, 16, 16, 16, 2, 16, 16, 16, 3, 16, 16, 16};
@@ -34,6 +30,18 @@ static inline four_numbers four_at(const uint8_t *from) {
   four_bytes pixel;
   memcpy(&pixel, from, sizeof pixel);
   return __builtin_convertvector(pixel, four_numbers);
+#endif
+}
+
+/* Sixteen numbers of a byte each, side by side. */
+static inline __attribute__((always_inline)) void store_bytes(const numbers *from, uint8_t *to) {
+#ifdef __SSE2__
+  __m128i four[4];
+  memcpy(four, from, sizeof four);
+  const __m128i low = _mm_packs_epi32(four[0], four[1]), high = _mm_packs_epi32(four[2], four[3]);
+  _mm_storeu_si128((__m128i *)to, _mm_packus_epi16(low, high));
+#else
+  for (int32_t k = 0; k < 16; k++) to[k] = (uint8_t)(*from)[k];
 #endif
 }
 
@@ -86,10 +94,8 @@ static inline __attribute__((always_inline)) uint8_t *told(const uint32_t *sums,
   return out;
 }
 
-/* The means of squares of `shrink` pixels, at the edge of what is left of them.
- * sums: room for a line of the image. */
-WIDE static void shrunk(const uint8_t *image, int64_t stride, int32_t columns, int32_t rows,
-                        int32_t channels, int32_t shrink, uint32_t *sums, uint8_t *out) {
+WIDE void shrunk(const uint8_t *image, int64_t stride, int32_t columns, int32_t rows,
+                 int32_t channels, int32_t shrink, uint32_t *sums, uint8_t *out) {
   const int32_t values = columns * channels, whole = columns / shrink, rest = columns % shrink;
   for (int32_t top = 0; top < rows; top += shrink) {
     const int32_t high = rows - top < shrink ? rows - top : shrink;
@@ -113,47 +119,88 @@ WIDE static void shrunk(const uint8_t *image, int64_t stride, int32_t columns, i
   }
 }
 
-/* One line, scaled, into three planes; `count` pixels take part in each. */
-static inline __attribute__((always_inline)) void across_by(const uint8_t *line,
+/* Four lines of pixels side by side, each channel as a number: 16 of them a column, the fourth of
+ * each four of no use. */
+WIDE static void spread(const uint8_t *const *lines, int32_t columns, four_numbers *out) {
+  for (int32_t x = 0; x < columns - 1; x++)
+    for (int32_t line = 0; line < LINES; line++)
+      out[LINES * x + line] = four_at(lines[line] + CHANNELS * x);
+  for (int32_t line = 0; line < LINES; line++) {  /* behind the last there is nothing to read */
+    const uint8_t *pixel = lines[line] + CHANNELS * (columns - 1);
+    out[LINES * (columns - 1) + line] = (four_numbers){pixel[0], pixel[1], pixel[2], 0};
+  }
+}
+
+/* Four lines, scaled; `count` pixels take part in each. */
+static inline __attribute__((always_inline)) void across_by(const four_numbers *columns,
                                                             const struct taps *taps, int32_t count,
-                                                            int32_t width, uint8_t *planes,
-                                                            int64_t plane) {
+                                                            int32_t width, uint8_t *const *out) {
+  uint8_t *const first = out[0], *const second = out[1], *const third = out[2], *const last = out[3];
   for (int32_t x = 0; x < width; x++) {
-    const uint8_t *from = line + CHANNELS * taps[x].first;
-    four_numbers sum = (four_numbers){0} + (1 << (WEIGHT_BITS - 1));
-    for (int32_t k = 0; k < count; k++)
-      sum += four_at(from + CHANNELS * k) * taps[x].weights[k];
-    sum >>= WEIGHT_BITS;  /* never below 0 or above 255: the weights sum to 1 */
-    planes[x] = (uint8_t)sum[0];
-    planes[x + plane] = (uint8_t)sum[1];
-    planes[x + 2 * plane] = (uint8_t)sum[2];
+    const four_numbers *from = columns + LINES * taps[x].first;
+    numbers sums = (numbers){0} + (1 << (WEIGHT_BITS - 1));
+    for (int32_t k = 0; k < count; k++) {
+      numbers pixels;
+      memcpy(&pixels, from + LINES * k, sizeof pixels);
+      sums += pixels * taps[x].weights[k];
+    }
+    uint8_t four[PIXEL * LINES];
+    sums >>= WEIGHT_BITS;  /* never below 0 or above 255: the weights sum to 1 */
+    store_bytes(&sums, four);
+    memcpy(first + PIXEL * x, four, PIXEL);
+    memcpy(second + PIXEL * x, four + PIXEL, PIXEL);
+    memcpy(third + PIXEL * x, four + 2 * PIXEL, PIXEL);
+    memcpy(last + PIXEL * x, four + 3 * PIXEL, PIXEL);
   }
 }
 
 /* The same; the usual numbers are known to the compiler. */
-WIDE static void across(const uint8_t *line, const struct taps *taps, int32_t count, int32_t width,
-                        uint8_t *planes, int64_t plane) {
-  if (count == 3)
-    across_by(line, taps, 3, width, planes, plane);
+WIDE static void across(const four_numbers *columns, const struct taps *taps, int32_t count,
+                        int32_t width, uint8_t *const *out) {
+  if (count == 4)
+    across_by(columns, taps, 4, width, out);
+  else if (count == 3)
+    across_by(columns, taps, 3, width, out);
   else if (count == 2)
-    across_by(line, taps, 2, width, planes, plane);
+    across_by(columns, taps, 2, width, out);
   else
-    across_by(line, taps, count, width, planes, plane);
+    across_by(columns, taps, count, width, out);
 }
 
-/* One line of a plane out of `count` lines of it. */
-WIDE static void down(const uint8_t *plane, int32_t width, const struct taps *taps, int32_t count,
-                      float *out) {
-  const uint8_t *line = plane + (int64_t)taps->first * width;
-  int32_t sums[64];
-  for (int32_t begin = 0; begin < width; begin += 64) {
-    const int32_t part = width - begin < 64 ? width - begin : 64;
-    for (int32_t x = 0; x < part; x++) sums[x] = 1 << (WEIGHT_BITS - 1);
-    for (int32_t k = 0; k < count; k++)
-      for (int32_t x = 0; x < part; x++)
-        sums[x] += line[(int64_t)k * width + begin + x] * taps->weights[k];
-    for (int32_t x = 0; x < part; x++) out[begin + x] = (float)(sums[x] >> WEIGHT_BITS);
+/* A line of each plane, blue first, out of `count` lines of pixels. */
+static inline __attribute__((always_inline)) void down_by(const uint8_t *line, int32_t width,
+                                                          const int32_t *weights, int32_t count,
+                                                          float *out, int64_t plane) {
+  const int64_t step = (int64_t)width * PIXEL;
+  for (int32_t begin = 0; begin < width; begin += PART, line += PART * PIXEL) {
+    int32_t levels[PART * PIXEL];
+    for (int32_t x = 0; x < PART * PIXEL; x++) {  /* those behind the last are not written */
+      int32_t sum = 1 << (WEIGHT_BITS - 1);
+      for (int32_t k = 0; k < count; k++) sum += line[k * step + x] * weights[k];
+      levels[x] = sum >> WEIGHT_BITS;
+    }
+    for (int32_t channel = 0; channel < CHANNELS; channel++) {
+      float *const to = out + (CHANNELS - 1 - channel) * plane + begin;
+      if (width - begin >= PART)
+        for (int32_t x = 0; x < PART; x++) to[x] = (float)levels[PIXEL * x + channel];
+      else
+        for (int32_t x = 0; x < width - begin; x++) to[x] = (float)levels[PIXEL * x + channel];
+    }
   }
+}
+
+/* The same; the usual numbers are known to the compiler. */
+WIDE static void down(const uint8_t *pixels, int32_t width, const struct taps *taps, int32_t count,
+                      float *out, int64_t plane) {
+  const uint8_t *const line = pixels + (int64_t)taps->first * width * PIXEL;
+  if (count == 4)
+    down_by(line, width, taps->weights, 4, out, plane);
+  else if (count == 3)
+    down_by(line, width, taps->weights, 3, out, plane);
+  else if (count == 2)
+    down_by(line, width, taps->weights, 2, out, plane);
+  else
+    down_by(line, width, taps->weights, count, out, plane);
 }
 
 /* Scale an RGB image into the upper left of three planes, blue first; 0, or -1 without memory.
@@ -168,137 +215,77 @@ EXPORT int emostress_fit(const uint8_t *image, int64_t stride, int32_t columns, 
   const int32_t in_columns = (columns + shrink - 1) / shrink;
   const int32_t in_rows = (rows + shrink - 1) / shrink;
   const size_t small = shrink > 1 ? (size_t)in_columns * in_rows * CHANNELS : 0;
-  const size_t row = (size_t)in_columns * CHANNELS, padding = CHANNELS * MOST_TAPS + 1;
-  const size_t between = (size_t)(in_rows + MOST_TAPS) * width;
+  const size_t line_of = (size_t)width * PIXEL;
   struct taps *taps = malloc((size_t)(width + height) * sizeof *taps);
   uint32_t *sums = malloc((size_t)columns * CHANNELS * sizeof *sums);
-  uint8_t *work = malloc(small + row + padding + CHANNELS * between);
-  const int failed = !taps || !sums || !work;
+  four_numbers *wide_lines = calloc((size_t)(in_columns + MOST_TAPS) * LINES, sizeof *wide_lines);
+  const size_t behind = MOST_TAPS * line_of + PART * PIXEL;
+  uint8_t *work = malloc(small + in_rows * line_of + behind);
+  const int failed = !taps || !sums || !wide_lines || !work;
   if (!failed) {
-    uint8_t *padded = work + small, *scaled = padded + row + padding;
+    uint8_t *const narrow = work + small;
     if (shrink > 1) {
       shrunk(image, stride, columns, rows, CHANNELS, shrink, sums, work);
       image = work;
-      stride = (int64_t)row;
+      stride = (int64_t)in_columns * CHANNELS;
     }
     const int same = in_columns == width && in_rows == height;
     const int32_t wide = triangle(taps, in_columns, width);
     const int32_t high = triangle(taps + width, in_rows, height);
-    memset(padded + row, 0, padding);
     for (int32_t y = 0; same && y < height; y++)
       for (int32_t x = 0; x < width; x++)
         for (int32_t channel = 0; channel < CHANNELS; channel++)
           planes[(CHANNELS - 1 - channel) * plane + y * line + x] =
               image[y * stride + CHANNELS * x + channel];
-    for (int32_t y = 0; !same && y < in_rows; y++) {
-      memcpy(padded, image + y * stride, row);
-      across(padded, taps, wide, width, scaled + (int64_t)y * width, (int64_t)between);
+    for (int32_t y = 0; !same && y < in_rows; y += LINES) {
+      const uint8_t *from[LINES];
+      uint8_t *to[LINES];
+      for (int32_t k = 0; k < LINES; k++) {  /* the last line again, where there are no four */
+        const int32_t row = y + k < in_rows ? y + k : in_rows - 1;
+        from[k] = image + row * stride;
+        to[k] = narrow + (size_t)row * line_of;
+      }
+      spread(from, in_columns, wide_lines);
+      across(wide_lines, taps, wide, width, to);
     }
-    for (int32_t channel = 0; !same && channel < CHANNELS; channel++)
-      for (int32_t y = 0; y < height; y++)
-        down(scaled + channel * between, width, taps + width + y, high,
-             planes + (CHANNELS - 1 - channel) * plane + y * line);
+    memset(narrow + in_rows * line_of, 0, behind);  /* of weight 0, or not written */
+    for (int32_t y = 0; !same && y < height; y++)
+      down(narrow, width, taps + width + y, high, planes + y * line, plane);
   }
   free(taps);
   free(sums);
+  free(wide_lines);
   free(work);
   return failed ? -1 : 0;
 }
 
-WIDE static void made_grey(const uint8_t *rgb, int32_t columns, uint8_t *grey) {
-  for (int32_t x = 0; x < columns; x++) {
-    const uint32_t sum = rgb[3 * x] * 19595u + rgb[3 * x + 1] * 38470u + rgb[3 * x + 2] * 7471u;
-    grey[x] = (uint8_t)((sum + 0x8000u) >> 16);
-  }
-}
-
-/* The grey level at a place between pixels; `outside` beyond the picture. */
-static inline uint8_t level(const uint8_t *grey, int32_t columns, int32_t rows, double x, double y,
-                            uint8_t outside) {
-  if (!(x >= 0.0 && x < columns && y >= 0.0 && y < rows)) return outside;
-  x -= 0.5;
-  y -= 0.5;
-  const int32_t left = x < 0.0 ? -1 : (int32_t)x, top = y < 0.0 ? -1 : (int32_t)y;
-  const double dx = x - left, dy = y - top;
-  const int32_t x0 = left < 0 ? 0 : left, x1 = left + 1 < columns ? left + 1 : columns - 1;
-  const uint8_t *upper = grey + (int64_t)(top < 0 ? 0 : top) * columns;
-  const double above = upper[x0] + (upper[x1] - upper[x0]) * dx;
-  double below = above;
-  if (top + 1 < rows) {
-    const uint8_t *lower = grey + (int64_t)(top + 1) * columns;
-    below = lower[x0] + (lower[x1] - lower[x0]) * dx;
-  }
-  return (uint8_t)(above + (below - above) * dy);
-}
-
-/* A line of levels between pixels that all lie well within the picture. */
-WIDE static void between(const uint8_t *grey, int32_t columns, const double *matrix, double down_,
-                    int32_t count, uint8_t *out) {
-  for (int32_t at = 0; at < count; at++) {
-    const double x = matrix[0] * (at + 0.5) + matrix[1] * down_ + matrix[2] - 0.5;
-    const double y = matrix[3] * (at + 0.5) + matrix[4] * down_ + matrix[5] - 0.5;
-    const int32_t left = (int32_t)x, top = (int32_t)y;
-    const double dx = x - left, dy = y - top;
-    const uint8_t *upper = grey + (int64_t)top * columns + left, *lower = upper + columns;
-    const double above = upper[0] + (upper[1] - upper[0]) * dx;
-    const double below = lower[0] + (lower[1] - lower[0]) * dx;
-    out[at] = (uint8_t)(above + (below - above) * dy);
-  }
-}
-
-/* Draw a square of side × side grey pixels, each the mean of 2 × 2 places; 0, or -1 without memory.
+/* Scale parts of an image into the upper left of three planes each; 0, or -1 where one cannot be.
  *
- * image: RGB rows of `columns` pixels, `stride` bytes apart; made grey, then shrunk by the factor.
- * matrix: (2, 3), from a place in the finer square of 2 side × 2 side to the shrunk picture.
- * bordered: fill what lies outside by the mean; else by black.
+ * image: RGB rows, `stride` bytes apart.
+ * parts: (count, 4) left, top, right, bottom, px.
+ * planes: (count, 3, height, width); what a part does not fill becomes black.
+ * factors: (count, 2) x, y from the planes back to the image.
  */
-EXPORT int emostress_warp(const uint8_t *image, int64_t stride, int32_t columns, int32_t rows,
-                          int32_t shrink, const double *matrix, int32_t side, int32_t bordered,
-                          uint8_t *out) {
-  const int32_t in_columns = (columns + shrink - 1) / shrink;
-  const int32_t in_rows = (rows + shrink - 1) / shrink;
-  const size_t whole = (size_t)columns * rows, small = (size_t)in_columns * in_rows;
-  uint8_t *work = malloc(whole + small + (size_t)4 * side * side);
-  uint32_t *sums = malloc((size_t)columns * sizeof *sums);
-  if (!work || !sums) {
-    free(work);
-    free(sums);
-    return -1;
+EXPORT int emostress_fit_parts(const uint8_t *image, int64_t stride, const int32_t *parts,
+                               int64_t count, int32_t width, int32_t height, float *planes,
+                               float *factors) {
+  const int64_t plane = (int64_t)width * height;
+  for (int64_t k = 0; k < count; k++, parts += 4, planes += CHANNELS * plane, factors += 2) {
+    const int32_t columns = parts[2] - parts[0], rows = parts[3] - parts[1];
+    const double across = (double)width / columns, along = (double)height / rows;
+    const double scale = across < along ? across : along;
+    /* To the nearest, and of two that are as near to the even one, as Python does. */
+    const int32_t wide = fmax(1.0, nearbyint(columns * scale));
+    const int32_t high = fmax(1.0, nearbyint(rows * scale));
+    const int32_t shrink = scale < 1.0 ? (int32_t)(1.0 / scale + 1e-6) : 1;
+    if ((columns + shrink - 1) / shrink >= 2 * wide || (rows + shrink - 1) / shrink >= 2 * high)
+      return -1;  /* a line of few pixels, scaled by another factor than its length */
+    if (wide < width || high < height) memset(planes, 0, (size_t)(CHANNELS * plane) * sizeof *planes);
+    if (emostress_fit(image + parts[1] * stride + (int64_t)CHANNELS * parts[0], stride, columns,
+                      rows, shrink, wide, high, planes, width, plane))
+      return -1;
+    factors[0] = (float)((double)columns / wide);
+    factors[1] = (float)((double)rows / high);
   }
-  uint8_t *grey = work, *fine = work + whole + small;
-  for (int32_t y = 0; y < rows; y++)
-    made_grey(image + y * stride, columns, work + (size_t)y * columns);
-  if (shrink > 1) {
-    grey = work + whole;
-    shrunk(work, columns, columns, rows, 1, shrink, sums, grey);
-  }
-  uint64_t all = 0;
-  for (size_t k = 0; bordered && k < small; k++) all += grey[k];
-  const uint8_t outside = (uint8_t)(all / small);
-  const int32_t ends = 2 * side;
-  int inner = 1;
-  for (int32_t corner = 0; corner < 4; corner++) {
-    const double at[2] = {corner % 2 ? ends - 0.5 : 0.5, corner / 2 ? ends - 0.5 : 0.5};
-    const double x = matrix[0] * at[0] + matrix[1] * at[1] + matrix[2];
-    const double y = matrix[3] * at[0] + matrix[4] * at[1] + matrix[5];
-    inner &= x >= 0.75 && y >= 0.75 && x < in_columns - 0.75 && y < in_rows - 0.75;
-  }
-  for (int32_t y = 0; y < ends; y++) {
-    uint8_t *line = fine + (size_t)y * ends;
-    if (inner)
-      between(grey, in_columns, matrix, y + 0.5, ends, line);
-    else
-      for (int32_t x = 0; x < ends; x++)
-        line[x] = level(grey, in_columns, in_rows,
-                        matrix[0] * (x + 0.5) + matrix[1] * (y + 0.5) + matrix[2],
-                        matrix[3] * (x + 0.5) + matrix[4] * (y + 0.5) + matrix[5], outside);
-  }
-  for (int32_t y = 0; y < side; y++)
-    for (int32_t x = 0; x < side; x++) {
-      const uint8_t *two = fine + (size_t)2 * y * ends + 2 * x;
-      out[y * side + x] = (uint8_t)((two[0] + two[1] + two[ends] + two[ends + 1] + 2) >> 2);
-    }
-  free(work);
-  free(sums);
   return 0;
 }

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.errors import SignalError
-from emostress_ros.modalities.face.cuts import SUPERSAMPLE, Matrix, warp
+from emostress_ros.modalities.face.cuts import SUPERSAMPLE, Matrix, upright, warp
 
 SIDE = 48
 
@@ -64,6 +64,18 @@ def _similarity(
     if abs(turn) < 1e-9:
         raise SignalError("landmarks must resemble a face; these fit it at no size")
     return turn, centre_q - turn * centre_p
+
+
+def align_faces(
+    image: npt.NDArray[np.uint8], landmarks: npt.NDArray[np.floating]
+) -> npt.NDArray[np.uint8]:
+    """Return (n, 48, 48) faces at (n, 5, 2) landmarks, n >= 1, each as :func:`align_face` does.
+
+    Raises:
+        SignalError: landmarks coincide or are not finite.
+    """
+    drawn = upright(image, landmarks, TEMPLATE, SIDE)
+    return np.stack([align_face(image, points) for points in landmarks]) if drawn is None else drawn
 
 
 def align_face(

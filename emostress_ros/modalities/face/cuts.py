@@ -6,7 +6,7 @@ The compiled kernel (``src/images.c``) and Pillow give the same pixels; the kern
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from PIL import Image
 from emostress_ros.kernels import compiled
 
 Pixels = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+Part = tuple[int, int, int, int]
+"""Of an image: left, top, right, bottom, px."""
 Matrix = tuple[float, float, float, float, float, float]
 """(2, 3), row by row."""
 
@@ -50,6 +53,42 @@ def fit(image: Pixels, planes: npt.NDArray[np.float32]) -> tuple[float, float]:
     return columns / size[0], rows / size[1]
 
 
+def fit_parts(image: Pixels, parts: Sequence[Part], planes: FloatArray) -> FloatArray:
+    """Scale parts of an image as :func:`fit` does, each into planes of its own.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        parts: n of them, at least a pixel large.
+        planes: (n, 3, height, width) float32, written.
+
+    Returns:
+        (n, 2) factors (x, y) from the planes back to the image.
+    """
+    drawing = _compiled()
+    factors = np.empty((len(parts), 2), np.float32)
+    if drawing is None or not drawing.fit_parts(image, parts, planes, factors):
+        planes.fill(0.0)
+        for row, (left, top, right, bottom) in enumerate(parts):
+            factors[row] = fit(image[top:bottom, left:right], planes[row])
+    return factors
+
+
+def upright(image: Pixels, landmarks: FloatArray, template: FloatArray, side: int) -> Pixels | None:
+    """Draw grey faces, turned so that their landmarks lie as the template's.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        landmarks: (n, 5, 2) px.
+        template: (5, 2) px in the squares.
+        side: of the squares, px.
+
+    Returns:
+        (n, side, side); None where the kernel is not installed or cannot draw one of them.
+    """
+    drawing = _compiled()
+    return None if drawing is None else drawing.upright(image, landmarks, template, side)
+
+
 def warp(image: Pixels, shrink: int, matrix: Matrix, side: int, bordered: bool) -> Pixels:
     """Draw a grey square, sampled :data:`SUPERSAMPLE` times as finely and averaged.
 
@@ -79,10 +118,12 @@ def warp(image: Pixels, shrink: int, matrix: Matrix, side: int, bordered: bool) 
 
 @dataclass(frozen=True)
 class _Compiled:
-    """The kernel's two functions."""
+    """The kernel's functions."""
 
     run_fit: Callable[..., int]
+    run_fit_parts: Callable[..., int]
     run_warp: Callable[..., int]
+    run_upright: Callable[..., int]
 
     def fit(
         self, image: Pixels, shrink: int, size: tuple[int, int], planes: npt.NDArray[np.float32]
@@ -97,6 +138,31 @@ class _Compiled:
             image.ctypes.data, image.strides[0], columns, rows, shrink, *size,
             planes.ctypes.data, planes.strides[1] // 4, planes.strides[0] // 4,
         )  # fmt: skip
+
+    def fit_parts(
+        self, image: Pixels, parts: Sequence[Part], planes: FloatArray, factors: FloatArray
+    ) -> bool:
+        """Return whether the kernel could do it."""
+        image, places = _in_rows(image), np.array(parts, np.int32)
+        height, width = planes.shape[2:]
+        return not self.run_fit_parts(
+            image.ctypes.data, image.strides[0], places.ctypes.data, len(parts), width, height,
+            planes.ctypes.data, factors.ctypes.data,
+        )  # fmt: skip
+
+    def upright(
+        self, image: Pixels, landmarks: FloatArray, template: FloatArray, side: int
+    ) -> Pixels | None:
+        """Return the faces; None where one cannot be drawn."""
+        image, rows, columns = _in_rows(image), image.shape[0], image.shape[1]
+        points = np.ascontiguousarray(landmarks, np.float32)
+        wanted = np.ascontiguousarray(template, np.float64)
+        out = np.empty((len(points), side, side), np.uint8)
+        failed = self.run_upright(
+            image.ctypes.data, image.strides[0], columns, rows, points.ctypes.data, len(points),
+            wanted.ctypes.data, side, out.ctypes.data,
+        )  # fmt: skip
+        return None if failed else out
 
     def warp(
         self, image: Pixels, shrink: int, matrix: Matrix, side: int, bordered: bool
@@ -125,4 +191,15 @@ def _compiled(library: ctypes.CDLL) -> _Compiled:
     warp_type = ctypes.CFUNCTYPE(
         ctypes.c_int, address, size, number, number, number, address, number, number, address
     )
-    return _Compiled(fit_type(("emostress_fit", library)), warp_type(("emostress_warp", library)))
+    parts_type = ctypes.CFUNCTYPE(
+        ctypes.c_int, address, size, address, size, number, number, address, address
+    )
+    upright_type = ctypes.CFUNCTYPE(
+        ctypes.c_int, address, size, number, number, address, size, address, number, address
+    )
+    return _Compiled(
+        fit_type(("emostress_fit", library)),
+        parts_type(("emostress_fit_parts", library)),
+        warp_type(("emostress_warp", library)),
+        upright_type(("emostress_upright", library)),
+    )

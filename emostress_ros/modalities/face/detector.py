@@ -16,7 +16,7 @@ from emostress_ros.inference import Session, packaged_file
 from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.onnx_bytes import with_input_shape
 from emostress_ros.modalities.face.boxes import Faces
-from emostress_ros.modalities.face.cuts import fit
+from emostress_ros.modalities.face.cuts import Part, fit, fit_parts
 from emostress_ros.modalities.face.decoding import Decoder
 
 FloatArray = npt.NDArray[np.float32]
@@ -100,30 +100,26 @@ class FaceDetector:
         Raises:
             SignalError: the image is empty or of another shape or dtype.
         """
-        return self.detect_each([check_rgb(image)])[0]
+        check_rgb(image)
+        return self.detect_parts(image, [(0, 0, image.shape[1], image.shape[0])])[0]
 
-    def detect_each(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
-        """Return the faces of each of n >= 1 images, (H, W, 3) uint8 RGB, by one run of the net."""
-        faces, owners = self.detect_together(images)
-        return [faces[owners == number] for number in range(len(images))]
-
-    def detect_together(
-        self, images: Sequence[npt.NDArray[np.uint8]]
+    def detect_parts(
+        self, image: npt.NDArray[np.uint8], parts: Sequence[Part]
     ) -> tuple[Faces, npt.NDArray[np.intp]]:
-        """Return the faces of n >= 1 images, each in its image's pixels, and whose each face is.
+        """Return the faces in n >= 1 parts of an image, and in which part each is.
 
-        Those of one image come after those of another, the best of an image first.
+        One run of the net for all.  Those of one part come after those of another, the best of a
+        part first; boxes and landmarks are in pixels of the image.
         """
-        run, frames = self._run_of(len(images))
-        frames.fill(0.0)
-        scales = [fit(image, frame) for image, frame in zip(images, frames, strict=True)]
+        run, frames = self._run_of(len(parts))
+        factors = fit_parts(image, parts, frames)
         run.run()
-        faces, owners = self._decoder.decode(run.outputs, len(images))
-        factors = np.array(scales, np.float32)[owners]
-        limits = np.array([image.shape[1::-1] for image in images], np.float32)[owners]
-        corners = faces.boxes.reshape(-1, 2, 2) * factors[:, None]
-        inside = np.minimum(np.maximum(corners, 0.0), limits[:, None])
-        landmarks = faces.landmarks * factors[:, None]
+        faces, owners = self._decoder.decode(run.outputs, len(parts))
+        scales, limits = factors[owners], np.array(parts, np.float32)[owners]
+        low, high = limits[:, :2], limits[:, 2:]
+        corners = faces.boxes.reshape(-1, 2, 2) * scales[:, None] + low[:, None]
+        inside = np.minimum(np.maximum(corners, low[:, None]), high[:, None])
+        landmarks = faces.landmarks * scales[:, None] + low[:, None]
         return Faces(inside.reshape(-1, 4), landmarks, faces.scores), owners
 
     def _run_of(self, count: int) -> tuple[BoundRun, FloatArray]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emostress_ros.affect import EMOTIONS, Embedding
 from emostress_ros.inference import Session
-from emostress_ros.modalities.face.alignment import align_face
+from emostress_ros.modalities.face.alignment import align_faces
 from emostress_ros.modalities.face.boxes import Faces, iou
 from emostress_ros.modalities.face.detector import FaceDetector
 from emostress_ros.modalities.face.encoder import ExpressionEncoder, Expressions
@@ -93,7 +93,7 @@ class FacePipeline:
         tracks = self.tracker.update(faces.boxes, stamp_ns)
         if len(faces) == 0:
             return []
-        crops = np.stack([align_face(image, points) for points in faces.landmarks])
+        crops = align_faces(image, faces.landmarks)
         qualities = assess_each(crops, faces.boxes, faces.landmarks)
         names = [track.name for track in tracks]
         motions = self._mouths.update(names, crops, stamp_ns)

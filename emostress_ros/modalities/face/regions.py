@@ -94,37 +94,28 @@ class GuidedDetector:
         places = [_inside(square, image.shape[1], image.shape[0]) for square in self._squares]
         if any(right - left < 2 or bottom - top < 2 for left, top, right, bottom in places):
             return None
-        cuts = [image[top:bottom, left:right] for left, top, right, bottom in places]
-        corners = np.array([place[:2] for place in places], np.float32)
-        faces = _nearest(*self.region.detect_together(cuts), boxes, corners)
+        faces = _nearest(*self.region.detect_parts(image, places), boxes)
         if faces is None:
             return None
         kept = suppress(faces.boxes, faces.scores, self.whole.overlap)
         return faces[kept] if len(kept) == len(faces) else None
 
 
-def _nearest(
-    found: Faces, owners: npt.NDArray[np.intp], boxes: FloatArray, corners: FloatArray
-) -> Faces | None:
-    """Return the face of each cut-out that stands where it is expected; None where one lacks it.
+def _nearest(found: Faces, owners: npt.NDArray[np.intp], boxes: FloatArray) -> Faces | None:
+    """Return the face of each part that stands where it is expected; None where one lacks it.
 
     Args:
-        found: faces of n cut-outs, in the pixels of each.
-        owners: the cut-out of each.
-        boxes: (n, 4) where in the image each cut-out's face is expected.
-        corners: (n, 2) upper left of each cut-out.
+        found: faces of n parts of an image.
+        owners: the part of each.
+        boxes: (n, 4) where each part's face is expected.
     """
     if len(found) == 0:
         return None
-    shifts = corners[owners]
-    places = found.boxes + np.concatenate([shifts, shifts], axis=1)
-    overlap = iou(boxes, places)
+    overlap = iou(boxes, found.boxes)
     overlap[np.arange(len(boxes))[:, None] != owners] = 0.0
     if (overlap.max(axis=1) < _SAME_FACE).any():
         return None
-    rows = overlap.argmax(axis=1)
-    landmarks = found.landmarks[rows] + shifts[rows, None]
-    return Faces(places[rows], landmarks, found.scores[rows])
+    return found[overlap.argmax(axis=1)]
 
 
 def _kept(squares: Sequence[Square], box: Sequence[float]) -> Square:

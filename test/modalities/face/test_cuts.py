@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emostress_ros import kernels as finder
+from emostress_ros.errors import SignalError
 from emostress_ros.kernels import VARIABLE
 from emostress_ros.modalities.face import FaceConfig, FacePipeline
-from emostress_ros.modalities.face.cuts import fit, warp
+from emostress_ros.modalities.face.alignment import TEMPLATE, align_face, align_faces
+from emostress_ros.modalities.face.cuts import fit, fit_parts, warp
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 FRAME_NS = 33_333_333
@@ -83,6 +85,50 @@ def test_a_face_is_turned_upright_alike(library, rows, columns, shrink, turn, sc
     matrix = (across, -down, at[0], down, across, at[1])
     theirs, ours = both(library, lambda: warp(image, shrink, matrix, 48, bordered))
     np.testing.assert_array_equal(theirs, ours)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 999), st.integers(1, 4), st.sampled_from([(96, 96), (64, 96), (96, 64)]))
+def test_parts_of_an_image_fit_as_they_do_alone(library, seed, count, frame):
+    random = np.random.default_rng(seed)
+    image = picture(240, 320, seed, True)
+    corners = np.sort(random.integers(0, [320, 240], (count, 2, 2)), axis=1)
+    corners[:, 1] += 1
+    parts = [tuple(part) for part in corners.reshape(-1, 4).tolist()]
+    planes = random.normal(size=(count, 3, *frame)).astype("f4")  # what a frame before left
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, library)
+        factors = fit_parts(image, parts, planes)
+        for (left, top, right, bottom), found, back in zip(parts, planes, factors, strict=True):
+            wanted, alone = fitted(image[top:bottom, left:right], *frame)
+            np.testing.assert_array_equal(found, wanted)
+            np.testing.assert_array_equal(back, np.array(alone, np.float32))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.02, 8.0), st.floats(-3.1, 3.1), st.integers(1, 5))
+def test_faces_are_turned_together_as_each_is_alone(library, seed, scale, turn, count):
+    random = np.random.default_rng(seed)
+    image = picture(200, 260, seed % 99, True)
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    points = (TEMPLATE - 24 + random.normal(0, 2, (count, 5, 2))) @ rotation * scale
+    points = (points + random.uniform(-40, 260, (count, 1, 2))).astype(np.float32)
+    alone = both(library, lambda: np.stack([align_face(image, face) for face in points]))[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, library)
+        together = align_faces(image, points).astype(int)
+    # A place that lies on a pixel's edge may fall to either side.
+    assert np.mean(np.abs(together - alone) > 1) < 1e-3
+
+
+def test_landmarks_that_fit_no_face_are_refused_among_others(library):
+    image, points = picture(200, 260, 0, True), np.stack([TEMPLATE, np.zeros((5, 2))])
+    for which in ("numpy", library):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(VARIABLE, which)
+            for bad in (points, points * np.nan, np.stack([TEMPLATE, TEMPLATE * 0 + 1e30])):
+                with pytest.raises(SignalError):
+                    align_faces(image, bad)
 
 
 def test_what_is_perceived_does_not_depend_on_the_kernel(library, scene, head):

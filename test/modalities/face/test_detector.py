@@ -39,14 +39,26 @@ def test_sees_every_face_of_a_group(detector, head, scene):
     assert len(faces) == 3
 
 
-def test_several_images_in_one_run_give_what_each_gives_alone(detector, head, scene, photo):
+def test_several_parts_in_one_run_give_what_each_gives_alone(detector, head, scene, photo):
     images = [scene((head, 20, 20), (head, 400, 100)), scene(), photo]
-    together = detector.detect_each(images)
-    assert [len(faces) for faces in together] == [2, 0, 1]
-    for image, faces in zip(images, together, strict=True):
-        alone = detector.detect(image)
-        for name in ("boxes", "landmarks", "scores"):
-            np.testing.assert_array_equal(getattr(faces, name), getattr(alone, name))
+    height = max(image.shape[0] for image in images)
+    wall = np.zeros((height, sum(image.shape[1] for image in images), 3), np.uint8)
+    parts, left = [], 0
+    for image in images:
+        right = left + image.shape[1]
+        wall[: image.shape[0], left:right] = image
+        parts.append((left, 0, right, image.shape[0]))
+        left = right
+    together, owners = detector.detect_parts(wall, parts)
+    assert np.bincount(owners, minlength=3).tolist() == [2, 0, 1]
+    for number, (image, part) in enumerate(zip(images, parts, strict=True)):
+        alone, faces = detector.detect(image), together[owners == number]
+        np.testing.assert_array_equal(faces.scores, alone.scores)
+        shift = np.array(part[:2], np.float32)
+        np.testing.assert_allclose(faces.landmarks, alone.landmarks + shift, atol=1e-3)
+        np.testing.assert_allclose(
+            faces.boxes.reshape(-1, 2, 2), alone.boxes.reshape(-1, 2, 2) + shift, atol=1e-3
+        )
 
 
 def test_sees_nothing_where_nothing_is(detector):
