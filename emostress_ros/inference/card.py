@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 
 from emostress_ros.affect import EMOTIONS
 from emostress_ros.errors import CardError, ModelNotFoundError
+from emostress_ros.inference.card_values import check_kinds, dimension, in_unit, share, texts
 from emostress_ros.inference.figure import Figure
 from emostress_ros.inference.packaged import check_sha256
 from emostress_ros.resources import model_directory
@@ -135,18 +135,18 @@ class ModelCard:
             name=str(raw["name"]),
             version=str(raw["version"]),
             modality=str(raw["modality"]),
-            task=tuple(raw["task"]),
+            task=texts(raw, "task", where),
             file=folder / str(raw["file"]),
             sha256=str(raw["sha256"]),
             inputs=_tensors(raw["inputs"], where, "preprocessing"),
             outputs=_tensors(raw["outputs"], where, "meaning"),
-            labels=tuple(raw.get("labels") or ()),
+            labels=texts(raw, "labels", where),
             label_map=dict(raw.get("label_map") or {}),
-            embedding_dim=int(raw.get("embedding_dim") or 0),
+            embedding_dim=dimension(raw, where),
             reliability=_reliability(raw["reliability"], where),
-            threshold_unknown=float(raw.get("threshold_unknown") or 0.0),
+            threshold_unknown=share(raw, "threshold_unknown", where),
             licence=str(raw["licence"]),
-            figures=tuple(raw["figures"]),
+            figures=tuple(raw["figures"] or ()),
             extra=dict(raw.get("extra") or {}),
             axes=_axes(raw, where),
             variants=_variants(raw, where),
@@ -214,6 +214,7 @@ def _check_keys(raw: Mapping[str, Any], where: Path) -> None:
             f"{where} has unknown keys {', '.join(unknown)}; "
             f"allowed: {', '.join((*_REQUIRED, *_OPTIONAL))}"
         )
+    check_kinds(raw, where)
 
 
 def _tensors(raw: Any, where: Path, text_key: str) -> tuple[Tensor, ...]:
@@ -222,8 +223,13 @@ def _tensors(raw: Any, where: Path, text_key: str) -> tuple[Tensor, ...]:
         if not isinstance(entry, dict) or not {"name", "dtype", "shape"} <= set(entry):
             raise CardError(f"{where}: a tensor needs name, dtype and shape; got {entry!r}")
         description = str(entry.get(text_key) or entry.get("description") or "")
-        shape = tuple(entry["shape"])
-        tensors.append(Tensor(str(entry["name"]), str(entry["dtype"]), shape, description))
+        shape = entry["shape"]
+        if not isinstance(shape, list) or not all(isinstance(size, (int, str)) for size in shape):
+            raise CardError(
+                f"{where}: the shape of '{entry['name']}' must be a list of sizes and names of "
+                f"axes; got {shape!r:.80}"
+            )
+        tensors.append(Tensor(str(entry["name"]), str(entry["dtype"]), tuple(shape), description))
     return tuple(tensors)
 
 
@@ -261,7 +267,7 @@ def _reliability(raw: Any, where: Path) -> dict[str, float]:
     for task, value in (raw or {}).items():
         if value is None:
             continue
-        if task not in TASKS or not 0.0 <= float(value) <= 1.0 or math.isnan(float(value)):
+        if task not in TASKS or not in_unit(value):
             raise CardError(
                 f"{where}: reliability must map {'/'.join(TASKS)} to [0, 1]; got {task}: {value!r}"
             )

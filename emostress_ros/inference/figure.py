@@ -44,23 +44,28 @@ class Figure:
         """Read an entry of a card's ``figures``.
 
         Raises:
-            CardError: a key is missing, or an interval is no pair of rising numbers.
+            CardError: a key is missing or misstated, or an interval is no pair of rising numbers.
         """
+        if not isinstance(raw, Mapping):
+            raise CardError(f"{where}: a figure must be a mapping; got {raw!r:.80}")
         missing = [key for key in _REQUIRED if not raw.get(key)]
         if missing:
             raise CardError(f"{where}: a figure lacks {', '.join(missing)}")
         persons = raw.get("persons")
-        return cls(
-            dataset=str(raw["dataset"]),
-            split=str(raw["split"]),
-            n=int(raw["n"]),
-            persons=persons if isinstance(persons, int) else None,
-            metrics={str(name): float(value) for name, value in raw["metrics"].items()},
-            command=str(raw["command"]),
-            ci95={str(k): _bounds(v, where, k) for k, v in (raw.get("ci95") or {}).items()},
-            note=str(raw.get("note") or ""),
-            part=tuple(str(key) for key in raw.get("part") or ()),
-        )
+        try:
+            return cls(
+                dataset=str(raw["dataset"]),
+                split=str(raw["split"]),
+                n=int(raw["n"]),
+                persons=persons if isinstance(persons, int) else None,
+                metrics={str(name): float(value) for name, value in raw["metrics"].items()},
+                command=str(raw["command"]),
+                ci95={str(k): _bounds(v, where, k) for k, v in (raw.get("ci95") or {}).items()},
+                note=str(raw.get("note") or ""),
+                part=tuple(str(key) for key in raw.get("part") or ()),
+            )
+        except (AttributeError, TypeError, ValueError) as error:
+            raise CardError(f"{where}: a figure misstates what it tells: {error}") from error
 
     def text(self, name: str) -> str:
         """Return a metric with its interval, such as ``uar 0.777 [0.733, 0.820]``."""
@@ -72,8 +77,7 @@ class Figure:
 
 
 def _bounds(raw: Any, where: str, name: str) -> tuple[float, float]:
-    if isinstance(raw, (list, tuple)) and len(raw) == 2:
-        low, high = float(raw[0]), float(raw[1])
-        if low <= high:
-            return low, high
+    if isinstance(raw, (list, tuple)) and all(isinstance(bound, (int, float)) for bound in raw):
+        if len(raw) == 2 and raw[0] <= raw[1]:
+            return float(raw[0]), float(raw[1])
     raise CardError(f"{where}: ci95 of {name} must be [low, high]; got {raw!r}")

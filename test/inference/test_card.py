@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emostress_ros.errors import (
     CardError,
@@ -77,6 +79,14 @@ def test_an_unknown_model_names_those_there_are():
         ({"reliability": {"emotion": 1.5}}, r"\[0, 1\]; got emotion: 1.5"),
         ({"colour": "blue"}, "unknown keys colour"),
         ({"inputs": [{"name": "x"}]}, "name, dtype and shape"),
+        ({"inputs": [{"name": "x", "dtype": "u1", "shape": 3}]}, "shape.*a list"),
+        ({"task": "emotion"}, "task must be a list.*'emotion'"),
+        ({"labels": [1]}, "labels.*text; got 1"),
+        ({"axes": ["batch"]}, "axes must be a mapping"),
+        ({"extra": "much"}, "extra must be a mapping; got 'much'"),
+        ({"reliability": {"emotion": "good"}}, r"\[0, 1\]; got emotion: 'good'"),
+        ({"embedding_dim": "many"}, "embedding_dim must be a whole number >= 0; got 'many'"),
+        ({"threshold_unknown": float("nan")}, r"threshold_unknown.*\[0, 1\]; got nan"),
     ],
 )
 def test_a_card_that_is_not_right_is_refused(copied, change, message):
@@ -88,6 +98,42 @@ def test_a_card_that_is_not_right_is_refused(copied, change, message):
     path.write_text(yaml.safe_dump(raw))
     with pytest.raises(CardError, match=message or "lacks licence"):
         ModelCard.load(copied)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": "some"}, "figure"),
+        ({"metrics": [0.9]}, "figure"),
+        ({"metrics": {"uar": "high"}}, "figure"),
+        ({"ci95": {"uar": ["low", "high"]}}, "ci95 of uar"),
+    ],
+)
+def test_a_figure_that_is_not_right_is_refused(copied, change, message):
+    figure = {"dataset": "d", "split": "s", "n": 9, "metrics": {"uar": 0.9}, "command": "c"}
+    raw = yaml.safe_load((copied / "model.yaml").read_text())
+    for figures in ([figure | change], ["0.9"]):
+        card = ModelCard.from_mapping(raw | {"figures": figures}, copied)
+        with pytest.raises(CardError, match=message if figures != ["0.9"] else "figure"):
+            _ = card.measured
+
+
+plain = st.none() | st.booleans() | st.integers(-2, 3) | st.floats() | st.text(max_size=3)
+odd = st.recursive(
+    plain, lambda part: st.lists(part, max_size=2) | st.dictionaries(st.text(), part, max_size=2)
+)
+
+
+@given(data=st.data())
+def test_whatever_a_card_holds_it_is_read_or_refused(data):
+    folder = ModelCard.load(data.draw(st.sampled_from(MODELS))).folder
+    raw = yaml.safe_load((folder / "model.yaml").read_text())
+    raw[data.draw(st.sampled_from(sorted(raw)))] = data.draw(odd)
+    try:
+        card = ModelCard.from_mapping(raw, folder)
+        assert isinstance(card.measured, tuple) and isinstance(card.wire_labels, tuple)
+    except CardError as error:
+        assert str(folder) in str(error)
 
 
 def test_inputs_of_another_shape_or_with_nan_are_refused():
