@@ -10,12 +10,13 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from emostress_ros.errors import GraphError
+from emostress_ros.errors import GraphError, ParameterError
 from emostress_ros.nodes.conversions import ns_to_duration
 from emostress_ros.srv import StartBaseline
 
 _TYPE = "emostress_ros/srv/StartBaseline"
 _ANSWER_S = 5.0
+_LONGEST_S = 86400.0
 _SETTLED_S = 0.5  # services of one graph are discovered together, give or take this
 
 
@@ -35,7 +36,12 @@ def start_rest(
 
     Raises:
         GraphError: no node offers the service.
+        ParameterError: a duration that is not above 0, or longer than a day.
     """
+    if not 0.0 < duration_s <= _LONGEST_S:
+        raise ParameterError(
+            f"a rest must last more than 0 s and at most {_LONGEST_S:g} s; got {duration_s:g}"
+        )
     own = context is None
     context = context or Context()
     if own:

@@ -15,6 +15,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 
 from emostress_ros.affect import EMOTIONS, Embedding
+from emostress_ros.errors import ParameterError
 from emostress_ros.inference.opening import lacking_provider
 from emostress_ros.msg import AffectState, BehaviourCue, ModalityContribution, ModalityEmbedding
 from emostress_ros.nodes.behaviour_node import BehaviourNode
@@ -239,6 +240,12 @@ def test_what_cannot_be_deleted_is_not_said_to_be_forgotten(bench, tmp_path):
     for _ in range(2):  # the node lives on
         answer = bench.call(ForgetPerson, "fusion_node/forget_person", request)
         assert not answer.success and "cannot be deleted" in answer.message
+
+
+@pytest.mark.parametrize("seconds", [0.0, -3.0, math.nan, math.inf])
+def test_a_rest_of_no_length_is_refused(seconds):
+    with pytest.raises(ParameterError, match="more than 0 s"):
+        start_rest("anna", seconds)
 
 
 def test_a_rest_of_nobody_is_refused(bench):
