@@ -17,6 +17,7 @@ from emostress_ros.inference.engines import engine_key, provider_options
 from emostress_ros.inference.onnx_graph import Graph, read_graph
 from emostress_ros.inference.ort_errors import ORT_ERRORS
 from emostress_ros.inference.providers import PROVIDERS, SHORT
+from emostress_ros.inference.separable import SeparableNetwork
 from emostress_ros.inference.steps import compile_run
 
 # The last where ONNX Runtime is older than plug-ins.
@@ -62,7 +63,7 @@ class OrtBackend:
         precision: str,
         bind: bool | None = None,
     ) -> None:
-        self.name, self._source = name, source
+        self.name, self._source, self._threads = name, source, threads
         self.stepped = False
         self._session = _open(name, source, providers, threads, precision)
         self.provider = SHORT.get(used := self._session.get_providers()[0], used)
@@ -95,7 +96,9 @@ class OrtBackend:
         if self.provider != "cpu":
             return run
         named = dict(zip(self.output_names, outputs, strict=True))
-        steps = compile_run(self.name, self._graph, inputs, named, run)
+        steps: Callable[[], object] | None = compile_run(self.name, self._graph, inputs, named, run)
+        if steps is None and self._threads == 1:  # ONNX Runtime shares the work among threads
+            steps = self._separable.bind(inputs, named, run)
         self.stepped = self.stepped or steps is not None
         return steps or run
 
@@ -108,6 +111,10 @@ class OrtBackend:
         for name, value in zip(self.output_names, outputs, strict=True):
             binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(value))
         return functools.partial(self._session.run_with_iobinding, binding)
+
+    @functools.cached_property
+    def _separable(self) -> SeparableNetwork:
+        return SeparableNetwork(self.name, self._graph)
 
     @functools.cached_property
     def _graph(self) -> Graph:
