@@ -110,7 +110,7 @@ def _run_graph(
     options = GraphOptions(config_file=args.config_file, composed=args.composed, use_sim_time=True)
     recorded, stop = folder / "output", threading.Event()
     with Graph(options, log_folder=folder / "log") as graph, own_context() as context:
-        table = LiveTable(context)
+        table = LiveTable(context, until_ns=bag_info(bag).end_ns)
         recording = Task(lambda: record(recorded, stop=stop, overwrite=True))
         pace = ReplayOptions(wait_s=_START_S, tail_s=_CONCLUDE_S, lead_in_rate=_LEAD_RATE)
         playing = Task(lambda: replay(bag, pace))

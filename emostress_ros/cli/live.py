@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emostress_ros.affect import ContributionStatus, StressLevel
+from emostress_ros.modalities.messages import stamp_to_ns
 from emostress_ros.msg import AffectState, BehaviourCue
 
 _BAR = 12
@@ -38,9 +39,11 @@ class LiveTable:
     Args:
         context: rclpy context to live in.
         namespace: where the graph is.
+        until_ns: end of the recording that is played; what the graph says later, when its senses
+            have fallen silent, is left aside, and what it said last stays.
     """
 
-    def __init__(self, context: Any, namespace: str = "") -> None:
+    def __init__(self, context: Any, namespace: str = "", until_ns: int | None = None) -> None:
         self._node = Node("live_table", namespace=namespace or None, context=context)
         self._node.create_subscription(AffectState, "affect", self._on_affect, 10)
         self._node.create_subscription(BehaviourCue, "behaviour", self._on_cue, 10)
@@ -48,6 +51,7 @@ class LiveTable:
         self._executor.add_node(self._node)
         self.states: dict[str, AffectState] = {}
         self._heard_at: dict[str, float] = {}
+        self._until_ns, self._ended = until_ns, False
         self.count = 0
         self._cue = ""
 
@@ -63,7 +67,7 @@ class LiveTable:
     def render(self, title: str) -> RenderableType:
         """Return what is known now."""
         for person, heard_at in self._heard_at.items():
-            if time.monotonic() - heard_at > _GONE_S:
+            if not self._ended and time.monotonic() - heard_at > _GONE_S:
                 self.states.pop(person, None)
         panels = [_panel(state) for state in self.states.values()]
         if not panels:
@@ -74,6 +78,10 @@ class LiveTable:
         return Group(Text(title, style="bold"), *panels, Text(foot, style="dim"))
 
     def _on_affect(self, message: AffectState) -> None:
+        published_ns = stamp_to_ns(message.header.stamp) + stamp_to_ns(message.latency)
+        if self._until_ns is not None and published_ns > self._until_ns:
+            self._ended = True
+            return
         self.states.pop(message.person_id, None)
         self.states[message.person_id] = message
         self._heard_at[message.person_id] = time.monotonic()
