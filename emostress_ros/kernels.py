@@ -23,7 +23,7 @@ Bound = TypeVar("Bound")
 
 VARIABLE = "EMOSTRESS_KERNELS"
 """Environment variable: ``numpy`` leaves the library aside, a path names another one."""
-VERSION = 6
+VERSION = 7
 """Version of the functions and structures that the modules here are written for."""
 FILE_NAME = "libemostress_kernels.so"
 

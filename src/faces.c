@@ -39,6 +39,15 @@ static void read_cell(const float *sides, const float *points, float score, floa
   face[SCORE] = score;
 }
 
+/* From pixels of the net's input to those of the image; a box ends where its part of it does.
+ * placed: factors (x, y), then left, top, right, bottom of the part. */
+static void place(float *face, const float *placed) {
+  for (int k = 0; k < SCORE; k++) {
+    const float at = face[k] * placed[k % 2] + placed[2 + k % 2];
+    face[k] = k < 4 ? least_of(most_of(at, placed[2 + k % 2]), placed[4 + k % 2]) : at;
+  }
+}
+
 /* Put rows in order of their scores, the best first; of equals the first stays first. */
 static void sort(float (*faces)[COLUMNS], int64_t count) {
   for (int64_t at = 1; at < count; at++) {
@@ -67,10 +76,11 @@ static int64_t suppressed(float (*faces)[COLUMNS], int64_t count, float overlap)
  *
  * maps: for strides 8, 16 and 32 whether there is a face (1 value a cell), whether it is one (1),
  * where (4) and its landmarks (10); the cells of one image after those of another.
+ * placed: (images, 6): where each lies, see place().
  * faces: room for every cell, COLUMNS a row; owners: the same.
  */
 EXPORT int64_t emostress_faces(const float *const *maps, int64_t images, int32_t width,
-                               int32_t height, float score, float overlap,
+                               int32_t height, float score, float overlap, const float *placed,
                                float (*faces)[COLUMNS], intptr_t *owners) {
   int64_t kept = 0;
   for (int64_t image = 0; image < images; image++) {
@@ -89,7 +99,10 @@ EXPORT int64_t emostress_faces(const float *const *maps, int64_t images, int32_t
     }
     sort(faces + kept, found);
     found = suppressed(faces + kept, found, overlap);
-    for (int64_t k = 0; k < found; k++) owners[kept + k] = (intptr_t)image;
+    for (int64_t k = 0; k < found; k++) {
+      owners[kept + k] = (intptr_t)image;
+      place(faces[kept + k], placed + 6 * image);
+    }
     kept += found;
   }
   return kept;

@@ -19,6 +19,7 @@ STRIDES = (8, 16, 32)
 _VALUES = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # maps of the net, and values a cell
 _COLUMNS = 15  # of a face that the kernel found: box, landmarks, score
 _Owners = npt.NDArray[np.intp]
+Reader = Callable[[FloatArray], tuple[Faces, _Owners]]
 
 
 class Decoder:
@@ -39,36 +40,39 @@ class Decoder:
         self._size, self._limits = (width, height), (score, overlap)
         self._grid, self._stride = _anchors(width, height)
 
-    def decode(self, outputs: Sequence[npt.NDArray], count: int) -> tuple[Faces, _Owners]:
-        """Return the faces of ``count`` images in pixels of the net's input, and whose each is.
+    def reader(self, outputs: Sequence[npt.NDArray[np.float32]], count: int) -> Reader:
+        """Return what reads maps that stay where they are.
 
         Args:
-            outputs: of the net, float32: the cells of one image after those of another.
+            outputs: of the net, contiguous: the cells of one image after those of another.
             count: images, >= 1.
 
         Returns:
-            those of one image after those of another, the best of an image first, and the number
-            of the image of each.
+            what takes where each image lies, (count, 6): factors (x, y) from pixels of the net's
+            input to those of the image that it is a part of, then left, top, right and bottom of
+            that part.  It gives the faces in pixels of the image, those of one part after those of
+            another, the best of a part first, and the number of the part of each.
         """
         maps = [[outputs[place] for place in row] for row in self._places]
-        run = _compiled()
-        found = None if run is None else self._run(run, maps, count)
-        return self._by_numpy(maps, count) if found is None else found
-
-    def _run(
-        self, run: Callable[..., int], maps: list[list[npt.NDArray]], count: int
-    ) -> tuple[Faces, _Owners] | None:
-        every = [np.ascontiguousarray(values, np.float32) for row in maps for values in row]
+        every = [values for row in maps for values in row]
         addresses = (ctypes.c_void_p * len(every))(*[values.ctypes.data for values in every])
         faces = np.empty((count * len(self._grid), _COLUMNS), np.float32)
         owners = np.empty(len(faces), np.intp)
-        kept = run(
-            addresses, count, *self._size, *self._limits, faces.ctypes.data, owners.ctypes.data
-        )
-        if kept < 0:
-            return None
-        faces = faces[:kept]
-        return Faces(faces[:, :4], faces[:, 4:14].reshape(-1, 5, 2), faces[:, 14]), owners[:kept]
+        rooms = faces.ctypes.data, owners.ctypes.data
+
+        def read(placed: FloatArray) -> tuple[Faces, _Owners]:
+            run = _compiled()
+            if run is None:
+                found, whose = self._by_numpy(maps, count)
+                return _placed(found, placed[whose]), whose
+            kept = run(addresses, count, *self._size, *self._limits, placed.ctypes.data, *rooms)
+            rows = faces[:kept].copy()
+            return (
+                Faces(rows[:, :4], rows[:, 4:14].reshape(-1, 5, 2), rows[:, 14]),
+                owners[:kept].copy(),
+            )
+
+        return read
 
     def _by_numpy(self, maps: list[list[npt.NDArray]], count: int) -> tuple[Faces, _Owners]:
         score, overlap = self._limits
@@ -93,6 +97,14 @@ class Decoder:
         return Faces(boxes, landmarks, scores)[chosen], owners[chosen]
 
 
+def _placed(faces: Faces, placed: FloatArray) -> Faces:
+    """Return (n) faces in pixels of an image that (n, 6) tell of, see :meth:`Decoder.reader`."""
+    factors, low, high = (placed[:, None, part] for part in (slice(2), slice(2, 4), slice(4, 6)))
+    corners = faces.boxes.reshape(-1, 2, 2) * factors + low
+    inside = np.minimum(np.maximum(corners, low), high)
+    return Faces(inside.reshape(-1, 4), faces.landmarks * factors + low, faces.scores)
+
+
 def _anchors(width: int, height: int) -> tuple[FloatArray, FloatArray]:
     """Return the cells (column, row) of all strides, (n, 2), and the stride of each, (n,)."""
     cells, strides = [], []
@@ -109,5 +121,7 @@ def _anchors(width: int, height: int) -> tuple[FloatArray, FloatArray]:
 @compiled
 def _compiled(library: ctypes.CDLL) -> Callable[..., int]:
     count, side, share, address = ctypes.c_int64, ctypes.c_int32, ctypes.c_float, ctypes.c_void_p
-    kind = ctypes.CFUNCTYPE(count, address, count, side, side, share, share, address, address)
+    kind = ctypes.CFUNCTYPE(
+        count, address, count, side, side, share, share, address, address, address
+    )
     return kind(("emostress_faces", library))

@@ -17,7 +17,7 @@ from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.onnx_bytes import with_input_shape
 from emostress_ros.modalities.face.boxes import Faces
 from emostress_ros.modalities.face.cuts import Part, fit, fit_parts
-from emostress_ros.modalities.face.decoding import Decoder
+from emostress_ros.modalities.face.decoding import Decoder, Reader
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -92,7 +92,7 @@ class FaceDetector:
         model = with_input_shape(model, (None, 3, height, width))
         self.session = Session(model, providers=providers, threads=threads)
         self._decoder = Decoder(self.session.output_names, width, height, score, overlap)
-        self._runs: dict[int, tuple[BoundRun, FloatArray]] = {}
+        self._runs: dict[int, tuple[BoundRun, FloatArray, Reader]] = {}
 
     def detect(self, image: npt.NDArray[np.uint8]) -> Faces:
         """Return the faces of an (H, W, 3) uint8 RGB image.
@@ -111,23 +111,23 @@ class FaceDetector:
         One run of the net for all.  Those of one part come after those of another, the best of a
         part first; boxes and landmarks are in pixels of the image.
         """
-        run, frames = self._run_of(len(parts))
-        factors = fit_parts(image, parts, frames)
+        run, frames, read = self._run_of(len(parts))
+        placed = np.empty((len(parts), 6), np.float32)
+        placed[:, :2] = fit_parts(image, parts, frames)
+        placed[:, 2:] = parts
         run.run()
-        faces, owners = self._decoder.decode(run.outputs, len(parts))
-        scales, limits = factors[owners], np.array(parts, np.float32)[owners]
-        low, high = limits[:, :2], limits[:, 2:]
-        corners = faces.boxes.reshape(-1, 2, 2) * scales[:, None] + low[:, None]
-        inside = np.minimum(np.maximum(corners, low[:, None]), high[:, None])
-        landmarks = faces.landmarks * scales[:, None] + low[:, None]
-        return Faces(inside.reshape(-1, 4), landmarks, faces.scores), owners
+        return read(placed)
 
-    def _run_of(self, count: int) -> tuple[BoundRun, FloatArray]:
-        """Return the run for so many images and the frames that it takes; made when first asked."""
+    def _run_of(self, count: int) -> tuple[BoundRun, FloatArray, Reader]:
+        """Return the run for so many images, the frames that it takes, and what reads its maps.
+
+        They are made when first asked for.
+        """
         if count not in self._runs:
             frames = np.zeros((count, 3, self.height, self.width), np.float32)
             run = self.session.bound({self.session.input_names[0]: frames})
             if len(self._runs) >= _MOST_COUNTS:
                 self._runs.clear()
-            self._runs[count] = run, next(iter(run.inputs.values()))
+            reader = self._decoder.reader(run.outputs, count)
+            self._runs[count] = run, next(iter(run.inputs.values())), reader
         return self._runs[count]

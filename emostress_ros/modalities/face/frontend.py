@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,12 +123,18 @@ class FacePipeline:
 
     def _choose(self, faces: Faces) -> Faces:
         """Keep the largest faces that are large enough and whose landmarks make sense."""
-        eyes = np.linalg.norm(faces.landmarks[:, 0] - faces.landmarks[:, 1], axis=1)
-        faces = faces[(faces.sides >= self.config.min_face_px) & (eyes > 1.0)]
-        if len(faces) > self.config.max_faces:
-            worth = faces.sides * np.where(self._followed(faces), _LOYALTY, 1.0)
-            faces = faces[np.argsort(-worth, kind="stable")[: self.config.max_faces]]
-        return faces[np.argsort(-faces.sides, kind="stable")]
+        # A few faces: each call of numpy would cost more than all of this.
+        eyes = [math.dist(*pair) for pair in faces.landmarks[:, :2].tolist()]
+        sides = [min(right - left, low - top) for left, top, right, low in faces.boxes.tolist()]
+        rows = [row for row, side in enumerate(sides)
+                if side >= self.config.min_face_px and eyes[row] > 1.0]  # fmt: skip
+        if len(rows) > self.config.max_faces:
+            known = self._followed(faces[np.array(rows)])
+            worth = {row: sides[row] * (_LOYALTY if near else 1.0)
+                     for row, near in zip(rows, known, strict=True)}  # fmt: skip
+            rows = sorted(rows, key=lambda row: -worth[row])[: self.config.max_faces]
+        rows.sort(key=lambda row: -sides[row])
+        return faces[np.array(rows, np.intp)]
 
     def _followed(self, faces: Faces) -> npt.NDArray[np.bool_]:
         """(n,) True for a face that stands where one was when last seen."""

@@ -68,14 +68,18 @@ def assess_each(
         boxes: (n, 4) left, top, right, bottom in the image, px.
         landmarks: (n, 5, 2) right eye, left eye, nose, right and left corner of the mouth, px.
     """
-    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
-    sizes = np.clip(sides / SIZE_FULL_PX, 0.0, 1.0)
-    sharp = np.clip(_sharpness(faces) / SHARPNESS_FULL, 0.0, 1.0)
-    poses = [pose(points) for points in landmarks]
+    # A few faces: each call of numpy would cost more than all of this.
+    sides = [min(right - left, low - top) for left, top, right, low in boxes.tolist()]
     return [
-        FaceQuality(float(size), float(focus), _frontal(yaw, roll), yaw, roll)
-        for size, focus, (yaw, roll) in zip(sizes, sharp, poses, strict=True)
+        _quality(side, focus, *pose(points))
+        for side, focus, points in zip(sides, _sharpness(faces), landmarks, strict=True)
     ]
+
+
+def _quality(side: float, focus: float, yaw_deg: float, roll_deg: float) -> FaceQuality:
+    size = min(max(side / SIZE_FULL_PX, 0.0), 1.0)
+    sharp = min(max(focus / SHARPNESS_FULL, 0.0), 1.0)
+    return FaceQuality(size, sharp, _frontal(yaw_deg, roll_deg), yaw_deg, roll_deg)
 
 
 def _frontal(yaw_deg: float, roll_deg: float) -> float:
@@ -90,13 +94,13 @@ def sharpness(face: npt.NDArray[np.uint8]) -> float:
     Variance of the Laplacian (Pech-Pacheco et al., ICPR 2000), divided by the variance of the grey
     levels so that light and skin drop out; 0 for a face without contrast.
     """
-    return float(_sharpness(face[None])[0])
+    return _sharpness(face[None])[0]
 
 
-def _sharpness(faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+def _sharpness(faces: npt.NDArray[np.uint8]) -> list[float]:
     compiled = face_kernels()
     if compiled is not None and faces.shape[1:] == (SIDE, SIDE):
-        contrast, energy = compiled.variances(faces).T
+        variances = compiled.variances(faces).tolist()
     else:
         levels = faces.astype(np.float32)
         laplacian = (
@@ -105,7 +109,11 @@ def _sharpness(faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         )  # fmt: skip
         contrast = levels.var(axis=(1, 2)).astype(np.float64)
         energy = laplacian.var(axis=(1, 2)).astype(np.float64)
-    return np.where(contrast > 1.0, energy / (contrast + 1.0) / 16.0, 0.0)
+        variances = list(zip(contrast.tolist(), energy.tolist(), strict=True))
+    return [
+        energy / (contrast + 1.0) / 16.0 if contrast > 1.0 else 0.0
+        for contrast, energy in variances
+    ]
 
 
 def pose(landmarks: npt.NDArray[np.floating]) -> tuple[float, float]:

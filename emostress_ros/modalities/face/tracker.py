@@ -18,13 +18,12 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from emostress_ros.errors import SignalError
-from emostress_ros.modalities.face.boxes import iou
+from emostress_ros.modalities.face.boxes import FORBIDDEN, costs
 
 FloatArray = npt.NDArray[np.float64]
 
 MAX_TRACKS = 64
 _GAP_S = 0.5  # a longer time between frames is a gap: nothing was observed in it
-_FORBIDDEN = 1e6
 
 
 @dataclass
@@ -144,15 +143,18 @@ class FaceTracker:
         """Return detection row to track index."""
         if not len(predicted) or not len(boxes):
             return {}
-        places = np.stack(predicted)
-        overlap = iou(boxes, places)
-        sides = [_sides(boxes), _sides(places)]
-        distance = _distance(boxes, places, *sides)
-        allowed = (overlap >= self.min_iou) | (distance <= self.reach)
-        allowed &= _alike(*sides)
-        cost = np.where(allowed, (1.0 - overlap) + 0.5 * distance, _FORBIDDEN)
-        pairs = zip(*linear_sum_assignment(cost), strict=True)
-        return {int(row): int(column) for row, column in pairs if allowed[row, column]}
+        found = costs(boxes, np.stack(predicted), self.min_iou, self.reach)
+        pairs = [
+            (row, column)
+            for row, line in enumerate(found.tolist())
+            for column, cost in enumerate(line)
+            if cost < FORBIDDEN
+        ]
+        matches = dict(pairs)
+        if len(matches) == len(pairs) == len(set(matches.values())):
+            return matches  # nobody has a choice
+        best = zip(*linear_sum_assignment(found), strict=True)
+        return {int(row): int(column) for row, column in best if found[row, column] < FORBIDDEN}
 
     def _follow(self, track: Track, predicted: FloatArray, box: FloatArray, step_s: float) -> Track:
         residual = box - predicted
@@ -189,28 +191,3 @@ def _checked(boxes: npt.NDArray[np.floating]) -> FloatArray:
     if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
         raise SignalError(f"boxes must be (n, 4) and finite; got shape {array.shape}")
     return array
-
-
-def _sides(boxes: FloatArray) -> FloatArray:
-    """Return (n,) the mean side of each box, above 0."""
-    sides: FloatArray = (boxes[:, 2] - boxes[:, 0] + boxes[:, 3] - boxes[:, 1]) / 2
-    return np.maximum(sides, 1e-6)
-
-
-def _distance(
-    first: FloatArray, second: FloatArray, sides: FloatArray, others: FloatArray
-) -> FloatArray:
-    """Distance of the centres (n, m) in units of the mean side."""
-    across, down = (
-        (first[:, None, k] + first[:, None, k + 2] - second[:, k] - second[:, k + 2]) / 2
-        for k in (0, 1)
-    )
-    distance: FloatArray = np.hypot(across, down) / ((sides[:, None] + others) / 2)
-    return distance
-
-
-def _alike(sides: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return (n, m) True where the sizes differ by less than a factor of 2.5."""
-    ratio = sides[:, None] / others
-    alike: npt.NDArray[np.bool_] = (ratio < 2.5) & (ratio > 0.4)
-    return alike
