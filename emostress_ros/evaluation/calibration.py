@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros import metrics
+from emostress_ros.files import whole_file
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.metrics import Predictions
 from emostress_ros.training.calibrate import (
@@ -154,12 +155,12 @@ def _bins(rows: FloatArray, items: Predictions) -> metrics.ReliabilityBins:
 
 def save_predictions(items: Predictions, path: Path) -> None:
     """Keep predictions, so that the pictures can be drawn again without a training."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     persons = [] if items.persons is None else [str(person) for person in items.persons]
-    np.savez_compressed(
-        path, truth=items.truth, probabilities=items.probabilities,
-        persons=np.frombuffer(json.dumps(persons).encode(), np.uint8),
-    )  # fmt: skip
+    with whole_file(path) as draft:
+        np.savez_compressed(
+            draft, truth=items.truth, probabilities=items.probabilities,
+            persons=np.frombuffer(json.dumps(persons).encode(), np.uint8),
+        )  # fmt: skip
 
 
 def load_predictions(path: Path) -> Predictions:

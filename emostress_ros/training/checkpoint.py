@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emostress_ros.errors import DatasetError
+from emostress_ros.files import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +23,8 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint so that a crash in the middle leaves the older one whole."""
     import torch
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(dict(state), partial)
-    partial.replace(path)
+    with whole_file(path) as draft:
+        torch.save(dict(state), draft)
 
 
 def load_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:

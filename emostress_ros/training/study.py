@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from emostress_ros.errors import DatasetError, ParameterError
+from emostress_ros.files import whole_file
 from emostress_ros.metrics import Score
 from emostress_ros.training.study_pages import SPLITS, json_of, markdown
 from emostress_ros.training.study_plots import draw
@@ -185,10 +186,8 @@ class Shelf:
         if file.is_file():
             return _read(file)
         made = make()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        partial.write_text(json.dumps(json_of(made)), encoding="utf-8")
-        partial.replace(file)
+        with whole_file(file) as draft:
+            draft.write_text(json.dumps(json_of(made)), encoding="utf-8")
         return _read(file)
 
 

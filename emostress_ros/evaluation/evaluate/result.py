@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from emostress_ros.evaluation.evaluate.items import Answers, Moments
 from emostress_ros.evaluation.evaluate.states import States
+from emostress_ros.files import whole_file
 
 FORMAT = 1
 ALL = "all"
@@ -100,10 +100,8 @@ class BagResult:
 
 def write_result(data: bytes, path: Path) -> None:
     """Write a result, all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(data)
-    os.replace(draft, path)
+    with whole_file(path) as draft:
+        draft.write_bytes(data)
 
 
 def read_result(path: Path, fingerprint: str) -> BagResult | None:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.affect import EMOTIONS
+from emostress_ros.files import whole_file
 from emostress_ros.inference import ModelCard
 from emostress_ros.modalities.physiology import PhysiologyConfig, PhysiologyEncoder
 from emostress_ros.modalities.physiology.features import NAMES
@@ -113,15 +114,15 @@ def physiology_table(data: Path, cache: Path, seed: int) -> Table:
 
 
 def _spoilt(subject: Subject, kind: str, seed: int, cache: Path) -> SubjectFeatures:
-    file = cache / "spoilt" / f"{kind}_{subject.dataset}_{subject.name}.npz"
+    file = cache / "spoilt" / f"{kind}_{subject.dataset}_{subject.name}_{seed}.npz"
     if not file.is_file():
         other = SpoiltSubject(
             subject.dataset, subject.name, subject.path, subject.segments, kind, seed
         )
         made = subject_features(other, PhysiologyConfig())
-        file.parent.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {"end_s": made.end_s, "quality": made.quality, **made.views}
-        np.savez(file, **arrays)
+        with whole_file(file) as draft:
+            np.savez(draft, **arrays)
     with np.load(file) as held:
         views = {name: held[name] for name in VIEW_NAMES}
         return SubjectFeatures(subject, held["end_s"], held["quality"], views)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from emostress_ros.errors import DatasetError
+from emostress_ros.files import whole_file
 from emostress_ros.training.common import CsvLog, plot_curves
 from emostress_ros.training.face.fit import load_net
 from emostress_ros.training.face.nets import standardise
@@ -92,7 +93,8 @@ def kept_features(checkpoint: Path, net: nn.Module, data: Path, cache: Path) -> 
         faces = held_out_faces(data).images
         noise = np.random.default_rng(0).integers(0, 256, faces.shape, dtype=np.uint8)
         made = [lower_features(net, kind, LEARNING_UNITS) for kind in (faces, noise)]
-        np.savez(file, clean=made[0], noise=made[1])
+        with whole_file(file) as draft:
+            np.savez(draft, clean=made[0], noise=made[1])
     with np.load(file) as held:
         return [held["clean"], held["noise"]]
 

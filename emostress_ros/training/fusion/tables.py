@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from emostress_ros.affect import EMOTIONS
 from emostress_ros.errors import DatasetError
+from emostress_ros.files import whole_file
 
 FloatArray = npt.NDArray[np.float32]
 CLEAN, REPLACED = "clean", "replaced"
@@ -64,12 +65,10 @@ class Table:
 
     def save(self, file: Path) -> None:
         """Write to an npz, vectors in half precision."""
-        file.parent.mkdir(parents=True, exist_ok=True)
         arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
         arrays["vectors"] = arrays["vectors"].astype(np.float16)
-        partial = file.with_suffix(".partial.npz")
-        np.savez(partial, **arrays)  # type: ignore[arg-type]
-        partial.replace(file)
+        with whole_file(file) as draft:
+            np.savez(draft, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, file: Path) -> Table:

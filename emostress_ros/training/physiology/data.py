@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.affect import NANOSECONDS
+from emostress_ros.files import whole_file
 from emostress_ros.modalities import physiology
 from emostress_ros.modalities.physiology import PhysiologyConfig, PhysiologyFrontEnd
 from emostress_ros.modalities.physiology.features import NAMES
@@ -117,9 +118,9 @@ def _cached(subject: Subject, config: PhysiologyConfig, cache: Path | None) -> S
             views = {name: stored[name] for name in VIEW_NAMES}
             return SubjectFeatures(subject, stored["end_s"], stored["quality"], views)
     made = subject_features(subject, config)
-    cache.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {"end_s": made.end_s, "quality": made.quality, **made.views}
-    np.savez(file, **arrays)
+    with whole_file(file) as draft:
+        np.savez(draft, **arrays)
     return made
 
 

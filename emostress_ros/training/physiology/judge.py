@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from emostress_ros.files import whole_file
 from emostress_ros.metrics import Score, score_predictions
 from emostress_ros.modalities.physiology import PhysiologyConfig
 from emostress_ros.person.adaptation import RestPopulation, logits_of
@@ -98,9 +99,9 @@ def judge_unseen(
         shown = _shown(folds, variant.name) if progress else folds
         every = held_out(training, views, shown, partial(fit_blend, settings=settings))
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
             arrays: dict[str, Any] = every
-            np.savez(file, **arrays)
+            with whole_file(file) as draft:
+                np.savez(draft, **arrays)
     return _judged(variant, test, every)
 
 

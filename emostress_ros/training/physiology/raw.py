@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.affect import NANOSECONDS
+from emostress_ros.files import whole_file
 from emostress_ros.modalities.physiology.filters import filter_both_ways
 from emostress_ros.training.datasets.empatica import E4Recording
 from emostress_ros.training.datasets.wearable_stress import REST_S, Subject
@@ -87,8 +88,8 @@ def raw_recording(subject: Subject, cache: Path | None = None) -> RawRecording:
     else:
         frames = frames_of(subject.read())
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            np.save(file, frames)
+            with whole_file(file) as draft:
+                np.save(draft, frames)
     first = round(subject.rest_start_s * FRAMES_PER_S)
     return RawRecording(subject.key, frames, *_rest(frames[first:][: round(REST_S * FRAMES_PER_S)]))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from emostress_ros.files import whole_file
 from emostress_ros.training.common import seed_everything
 from emostress_ros.training.datasets.labelled_text import LabelledTexts
 from emostress_ros.training.text import finetune as finetuning
@@ -109,7 +110,8 @@ def cross_validate(
             generator = seed_everything(options.seed + int(index))
             finetuning.train(start, corpora, {"dreaddit": ids}, folder, settings, generator)
             rows = finetuning.predict(start.eval(), [tokens[i] for i in held])["stress"][:, 0]
-            np.save(done, rows)
+            with whole_file(done) as draft:
+                np.save(draft, rows)
             (folder / "net.pt").unlink()
         logits[held] = np.load(done)
         logger.info("fold %d of %d: %d texts", index + 1, fold.max() + 1, len(held))

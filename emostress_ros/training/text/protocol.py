@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from emostress_ros import metrics
 from emostress_ros.errors import DatasetError, ParameterError
+from emostress_ros.files import whole_file
 from emostress_ros.modalities.text import TextConfig, TextEncoder
 from emostress_ros.training.datasets.goemotions import load_goemotions
 from emostress_ros.training.datasets.meld import load_meld
@@ -139,9 +140,11 @@ def _emotion_embeddings(bench: Bench) -> npt.NDArray[np.float32]:
 
     cache = bench.run.parent / f"{bench.run.name}-emotions.npy"
     if not cache.is_file():
-        np.save(cache, heading.pooled(_emotion_net(bench).encoder, bench.ids, halved=True))
-    rows: npt.NDArray[np.float32] = np.load(cache)
-    return rows
+        rows = heading.pooled(_emotion_net(bench).encoder, bench.ids, halved=True)
+        with whole_file(cache) as draft:
+            np.save(draft, rows)
+    kept: npt.NDArray[np.float32] = np.load(cache)
+    return kept
 
 
 def judge(bench: Bench, division: Division, model: str) -> Judged:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.files import whole_file
 from emostress_ros.modalities.text.tokenizer import pad
 from emostress_ros.training.devices import chosen, use
 from emostress_ros.training.options import add_device, kept, number, whole
@@ -167,8 +168,8 @@ def embedded(sequences: list[list[int]], cache: Path) -> FloatArray:
         )["last_hidden_state"]
         weight = mask[:, :, None]
         rows[index] = (hidden * weight).sum(axis=1) / weight.sum(axis=1)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    np.save(cache, rows)
+    with whole_file(cache) as draft:
+        np.save(draft, rows)
     return rows
 
 

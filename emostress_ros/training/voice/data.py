@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from emostress_ros.files import whole_file
 from emostress_ros.modalities.voice.parameters import VoiceConfig
 from emostress_ros.modalities.voice.utterance import speech_extent
 from emostress_ros.modalities.voice.vad import SileroVad
@@ -40,8 +41,9 @@ def speech_of(
                 start, end = speech_extent(waveform, vad, config)
                 speech.append(waveform[start:end])
                 advance("")
-        cache.mkdir(parents=True, exist_ok=True)
-        np.savez(file, samples=np.concatenate(speech), length=[len(item) for item in speech])
+        length = [len(item) for item in speech]
+        with whole_file(file) as draft:
+            np.savez(draft, samples=np.concatenate(speech), length=length)
     with np.load(file) as held:
         return np.split(held["samples"], np.cumsum(held["length"])[:-1])
 
@@ -93,5 +95,6 @@ def start_statistics(
                 for clip, waveform in enumerate(speech):
                     rows.append(encode(variant_of(waveform, which, clip, seed)))
                     advance(name)
-        np.save(file, np.stack(rows).reshape(len(VARIANTS), len(speech), -1))
+        with whole_file(file) as draft:
+            np.save(draft, np.stack(rows).reshape(len(VARIANTS), len(speech), -1))
     return np.asarray(np.load(file), dtype=np.float32)

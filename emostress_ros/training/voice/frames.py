@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emostress_ros.files import whole_file
 from emostress_ros.modalities.voice.log_mel import LogMelOptions, LogMelStream
 from emostress_ros.modalities.voice.pitch import PROSODY_COLUMNS, PitchStream
 from emostress_ros.training.common import progress_bar
@@ -110,7 +111,8 @@ def frame_bank(
     if not file.is_file():
         speech = speech_of(clips, cache, progress=progress)
         frames, lengths = _compute(speech, changed, seed, progress=progress)
-        np.savez(file, frames=frames, lengths=lengths)
+        with whole_file(file) as draft:
+            np.savez(draft, frames=frames, lengths=lengths)
     with np.load(file) as held:
         return FrameBank(held["frames"], held["lengths"], labels, tuple(c.person for c in clips))
 

@@ -1,0 +1,35 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a draft to write in place of ``path``, which it becomes when all went well.
+
+    Who is interrupted leaves what was there before, so that a cache holds nothing half-written;
+    of several who write at once the last one's counts.
+
+    Args:
+        path: of the file; its folder is made.
+
+    Yields:
+        the draft: beside the file, with its suffix.
+
+    Example:
+        >>> with whole_file(Path("/tmp/emostress/rows.npy")) as draft:
+        ...     _ = draft.write_bytes(b"rows")
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}.{os.getpid()}.{threading.get_ident()}{path.suffix}")
+    try:
+        yield draft
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
