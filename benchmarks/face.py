@@ -96,7 +96,8 @@ def _against_fer(seconds: float) -> list[Row]:
         name += f", each read at {rate_hz:g} Hz" if rate_hz else ""
         session = pipeline.encoder.session
         note = (
-            f"a moving portrait at 30 Hz; {session.name}, {session.variant}; "
+            f"a moving portrait at 30 Hz; {session.name}, {session.variant}"
+            f"{', compiled' * session.compiled}; "
             f"fer found {seen[faces]} of {faces}"
             + (", and reads all in every frame" if rate_hz else "")
         )

@@ -21,7 +21,7 @@ from emostress_ros.inference.steps.step import UnsupportedError
 __all__ = ["SeparableNetwork"]
 
 logger = logging.getLogger(__name__)
-_TIMED = 5  # runs
+_TIMED = 3  # runs
 _TOLERANCE = 1e-3  # tells a wrong step from the rounding of a right one
 Run = Callable[[], object]
 
