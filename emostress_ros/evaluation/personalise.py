@@ -9,6 +9,8 @@ it by its path (`model:` or `model_rest:`).
 from __future__ import annotations
 
 import csv
+import io
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ import yaml
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError, DatasetError, ParameterError
 from emostress_ros.evaluation.bags.reader import bag_info, read_messages
+from emostress_ros.files import utf8_of
 from emostress_ros.inference import ModelCard
 from emostress_ros.inference.card import CARD_FILE
 from emostress_ros.modalities.messages import physiology_from_msg
@@ -77,11 +80,10 @@ def read_segments(path: Path | str) -> list[Segment]:
     path = Path(path)
     if not path.is_file():
         raise DatasetError(f"{path}: no such file; it names a person's segments")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
-            raise DatasetError(f"{path}: lacks the columns {', '.join(missing)}")
-        held = list(rows)
+    rows = csv.DictReader(io.StringIO(utf8_of(path), newline=""))
+    if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
+        raise DatasetError(f"{path}: lacks the columns {', '.join(missing)}")
+    held = list(rows)
     people = sorted({row["subject"] for row in held if row.get("subject")})
     if len(people) > 1:
         raise DatasetError(
@@ -99,7 +101,7 @@ def _segment(path: Path, number: int, row: Mapping[str, str]) -> Segment:
         start, end, stress = float(row["start_s"]), float(row["end_s"]), int(row["stress"])
     except (TypeError, ValueError):
         start, end, stress = 0.0, 0.0, -1
-    if stress not in (0, 1) or not 0.0 <= start < end:
+    if stress not in (0, 1) or not 0.0 <= start < end < math.inf:
         got = ", ".join(f"{name} {row[name]}" for name in _COLUMNS)
         raise DatasetError(f"{path}:{number}: need stress 0 or 1 and 0 <= start < end; got {got}")
     return Segment(row.get("condition") or ("stressed" if stress else "calm"), stress, start, end)

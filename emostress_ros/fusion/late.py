@@ -139,7 +139,7 @@ def _each(evidence: list[Evidence], name: str) -> np.ndarray:
 def _read_terms(card: ModelCard) -> dict[str, Any]:
     try:
         terms = json.loads(card.file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not JSON, or not even UTF-8
         raise CardError(f"{card.file} is not JSON: {error}") from error
     missing = _NEEDED - set(terms)
     if missing:

@@ -195,7 +195,7 @@ class ModelCard:
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CardError(f"{path} is not YAML: {error}") from error
     except OSError as error:
         raise ModelNotFoundError(f"cannot read {path}: {error}") from error

@@ -77,6 +77,22 @@ def test_the_node_s_pipeline_speaks_with_the_person_s_model(
     assert len(before.stress) == card.extra["personal"]["windows"]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("start_s,end_s,stress\n0,inf,1\n", ":2: need stress 0 or 1 and 0 <= start < end"),
+        ("start_s,end_s,stress\n0,1,1\n".encode("utf-16"), "is not UTF-8"),
+    ],
+)
+def test_segments_that_are_none_are_refused(tmp_path: Path, text: str | bytes, told: str) -> None:
+    path = tmp_path / "segments.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DatasetError, match=told):
+        read_segments(path)
+    path.write_bytes("\ufeffstart_s,end_s,stress\n0,60,1\n".encode())  # as Excel writes it
+    assert read_segments(path)[0].end_s == 60.0
+
+
 def _loss(pipeline: PhysiologyPipeline, recording: Path, segments: list) -> float:
     """Log-loss of what a pipeline says of a recording's labelled windows."""
     from emostress_ros.training.physiology.data import play

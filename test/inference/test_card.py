@@ -58,6 +58,12 @@ def test_weights_that_are_no_model_are_refused(copied):
         Session(b"this is no ONNX model")
 
 
+def test_a_card_that_is_no_text_is_refused(copied):
+    (copied / "model.yaml").write_bytes("name: x".encode("utf-16"))
+    with pytest.raises(CardError, match="is not YAML"):
+        ModelCard.load(copied)
+
+
 def test_missing_weights_are_named(copied):
     card = ModelCard.load(copied)
     card.file.unlink()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from emostress_ros.affect import EMOTIONS, NANOSECONDS
 from emostress_ros.errors import DatasetError
+from emostress_ros.files import utf8_of
 
 REQUIRED = ("bag", "person", "start_s", "end_s")
 VALUES = ("emotion", "stress", "valence", "arousal")
@@ -25,6 +27,7 @@ _SEGMENTS = ("dataset", "subject", "condition", "stress", "start_s", "end_s")
 _RANGES = {"stress": (0.0, 1.0), "valence": (-1.0, 1.0), "arousal": (-1.0, 1.0)}
 _UNIX_S = 1e8
 """Times above are Unix time: no recording lasts three years."""
+_LAST_S = 9e9  # in the year 2255; nanoseconds end in 2262
 
 
 @dataclass(frozen=True)
@@ -115,34 +118,34 @@ def _rows(
     """(where, row) of every line of a CSV file with these columns."""
     if not path.is_file():
         raise DatasetError(f"{path}: no such file")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        columns = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        missing = [name for name in required if name not in columns]
-        unknown = [name for name in columns if name not in (*required, *optional)]
-        none = bool(optional) and not any(name in columns for name in optional)
-        if missing or unknown or none:
-            also = f", and one or more of {', '.join(optional)}" if optional else ""
-            raise DatasetError(
-                f"{path}: need the columns {', '.join(required)}{also}; "
-                f"got {', '.join(columns) or 'none'}"
-            )
-        for number, row in enumerate(reader, start=2):
-            where = f"{path}:{number}"
-            if None in row or None in row.values():
-                raise DatasetError(f"{where}: need {len(columns)} values; got another number")
-            if any(value.strip() for value in row.values()):
-                yield where, {name: value.strip() for name, value in row.items()}
+    reader = csv.DictReader(io.StringIO(utf8_of(path), newline=""), skipinitialspace=True)
+    columns = [name.strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = columns
+    missing = [name for name in required if name not in columns]
+    unknown = [name for name in columns if name not in (*required, *optional)]
+    none = bool(optional) and not any(name in columns for name in optional)
+    if missing or unknown or none:
+        also = f", and one or more of {', '.join(optional)}" if optional else ""
+        raise DatasetError(
+            f"{path}: need the columns {', '.join(required)}{also}; "
+            f"got {', '.join(columns) or 'none'}"
+        )
+    for number, row in enumerate(reader, start=2):
+        where = f"{path}:{number}"
+        if None in row or None in row.values():
+            raise DatasetError(f"{where}: need {len(columns)} values; got another number")
+        if any(value.strip() for value in row.values()):
+            yield where, {name: value.strip() for name, value in row.items()}
 
 
 def _label(where: str, row: dict[str, str]) -> Label:
     if not row["bag"]:
         raise DatasetError(f"{where}: 'bag' must name a bag; it is empty")
     start_s, end_s = _number(where, "start_s", row), _number(where, "end_s", row)
-    if not 0.0 <= start_s < end_s:
+    if not 0.0 <= start_s < end_s <= _LAST_S:
         raise DatasetError(
-            f"{where}: need 0 <= start_s < end_s; got {row['start_s']}, {row['end_s']}"
+            f"{where}: need 0 <= start_s < end_s <= {_LAST_S:g}; got {row['start_s']}, "
+            f"{row['end_s']}"
         )
     emotion = row.get("emotion", "")
     if emotion and emotion not in EMOTIONS:

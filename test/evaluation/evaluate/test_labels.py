@@ -12,7 +12,7 @@ HEAD = "bag,person,start_s,end_s,emotion,stress,valence,arousal\n"
 
 def write(tmp_path, text):
     path = tmp_path / "labels.csv"
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
@@ -39,6 +39,8 @@ def test_times_count_from_the_bags_zero_or_are_unix_time(tmp_path):
         ("bag,start_s,end_s,stress\nb,0,1,1\n", "need the columns bag, person"),
         ("bag,person,start_s,end_s,mood\nb,,0,1,x\n", "got bag, person, start_s, end_s, mood"),
         (HEAD + "b,,5,5,sad,,,\n", ":2: need 0 <= start_s < end_s"),
+        (HEAD + "b,,0,inf,sad,,,\n", ":2: need 0 <= start_s < end_s <= .*; got 0, inf"),
+        (HEAD.encode("utf-16"), "is not UTF-8"),
         (HEAD + "b,,0,x,sad,,,\n", ":2: 'end_s' must be a number; got 'x'"),
         (HEAD + "b,,0,1,bored,,,\n", "emotion must be one of neutral, angry"),
         (HEAD + "b,,0,1,,1.5,,\n", r"'stress' must lie in \[0, 1\]; got 1.5"),
