@@ -1,6 +1,6 @@
 /* The log-mel spectrogram, several frames at once: one frame a lane of a vector register.
  *
- * All tables come from Python (emostress_ros/modalities/voice/log_mel_native.py), so that one
+ * All tables come from Python (emostress_ros/modalities/voice/log_mel_compiled.py), so that one
  * place computes windows, twiddles and triangles for both ways of running.
  */
 #ifndef EMOSTRESS_LOG_MEL_H

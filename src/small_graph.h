@@ -1,4 +1,4 @@
-/* A network of small tensors, run step by step; emostress_ros/inference/steps.py makes the steps. */
+/* A network of small tensors, run step by step; emostress_ros/inference/steps/ makes the steps. */
 #ifndef EMOSTRESS_SMALL_GRAPH_H
 #define EMOSTRESS_SMALL_GRAPH_H
 

@@ -49,8 +49,18 @@ def test_every_message_package_in_use_is_declared() -> None:
     for path in (ROOT / "emostress_ros").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         used |= set(re.findall(r"^(?:from|import) (\w+_(?:msgs|interfaces)|rclpy)\b", text, re.M))
-    # rclpy brings rcl_interfaces along.
-    assert used - optional - {"rcl_interfaces"} <= declared
+    assert used - optional <= declared
+
+
+def test_every_file_that_a_comment_points_to_is_there() -> None:
+    folders = "emostress_ros|src|cmake|config|scripts"
+    pattern = re.compile(rf"\b(?:{folders})/[\w/]+\.(?:py|c|h|sh|cmake|yaml|xml)\b")
+    sources = [*ROOT.glob("src/*"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]
+    for path in (path for path in sources if path.is_file()):
+        for name in set(pattern.findall(path.read_text(encoding="utf-8"))):
+            assert (ROOT / name).is_file() or name.startswith("emostress_ros/msg/"), (
+                f"{path.relative_to(ROOT)} points to {name}"
+            )
 
 
 def test_every_executable_is_installed_and_has_its_module() -> None:
