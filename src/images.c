@@ -21,7 +21,7 @@ typedef int32_t numbers __attribute__((vector_size(64)));
  * takes the bytes one by one. */
 static inline four_numbers four_at(const uint8_t *from) {
 #if defined(__GNUC__) && !defined(__clang__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    typedef uint8_t bytes __attribute__((vector_size(16)));
+  typedef uint8_t bytes __attribute__((vector_size(16)));
   int32_t all;
   memcpy(&all, from, sizeof all);
   const bytes places = {0, 16, 16, 16, 1, 16, 16, 16, 2, 16, 16, 16, 3, 16, 16, 16};
@@ -76,49 +76,6 @@ static int32_t triangle(struct taps *taps, int32_t in, int32_t out) {
   return most;
 }
 
-static inline uint8_t mean_of(uint32_t sum, uint32_t count) {
-  return (uint8_t)(((sum + count / 2) * (uint32_t)(4294967296.0 / (256.0 * count))) >> 24);
-}
-
-/* The means of `whole` squares of `shrink` pixels, whose columns are summed already. */
-static inline __attribute__((always_inline)) uint8_t *told(const uint32_t *sums, int32_t whole,
-                                                           int32_t shrink, int32_t channels,
-                                                           uint32_t count, uint8_t *out) {
-  const uint32_t factor = (uint32_t)(4294967296.0 / (256.0 * count));
-  for (int32_t block = 0; block < whole; block++, sums += shrink * channels)
-    for (int32_t channel = 0; channel < channels; channel++) {
-      uint32_t sum = count / 2;
-      for (int32_t x = 0; x < shrink; x++) sum += sums[x * channels + channel];
-      *out++ = (uint8_t)((sum * factor) >> 24);
-    }
-  return out;
-}
-
-WIDE void shrunk(const uint8_t *image, int64_t stride, int32_t columns, int32_t rows,
-                 int32_t channels, int32_t shrink, uint32_t *sums, uint8_t *out) {
-  const int32_t values = columns * channels, whole = columns / shrink, rest = columns % shrink;
-  for (int32_t top = 0; top < rows; top += shrink) {
-    const int32_t high = rows - top < shrink ? rows - top : shrink;
-    const uint32_t count = (uint32_t)(high * shrink);
-    const uint8_t *const lines = image + top * stride;
-    if (high == 2)
-      for (int32_t x = 0; x < values; x++) sums[x] = (uint32_t)(lines[x] + lines[stride + x]);
-    else
-      for (int32_t x = 0; x < values; x++) sums[x] = lines[x];
-    for (int32_t y = 1; high != 2 && y < high; y++)
-      for (int32_t x = 0; x < values; x++) sums[x] += lines[y * stride + x];
-    if (shrink == 2 && channels == CHANNELS)  /* what most cut-outs take */
-      out = told(sums, whole, 2, CHANNELS, count, out);
-    else
-      out = told(sums, whole, shrink, channels, count, out);
-    for (int32_t channel = 0; rest && channel < channels; channel++) {
-      uint32_t sum = 0;
-      for (int32_t x = whole * shrink; x < columns; x++) sum += sums[x * channels + channel];
-      *out++ = mean_of(sum, (uint32_t)(high * rest));
-    }
-  }
-}
-
 /* Four lines of pixels side by side, each channel as a number: 16 of them a column, the fourth of
  * each four of no use. */
 WIDE static void spread(const uint8_t *const *lines, int32_t columns, four_numbers *out) {
@@ -139,9 +96,9 @@ static inline __attribute__((always_inline)) void across_by(const four_numbers *
   for (int32_t x = 0; x < width; x++) {
     const four_numbers *from = columns + LINES * taps[x].first;
     numbers sums = (numbers){0} + (1 << (WEIGHT_BITS - 1));
-    for (int32_t k = 0; k < count; k++) {
+    for (int32_t k = 0; k < count; k++, from += LINES) {
       numbers pixels;
-      memcpy(&pixels, from + LINES * k, sizeof pixels);
+      memcpy(&pixels, from, sizeof pixels);
       sums += pixels * taps[x].weights[k];
     }
     uint8_t four[PIXEL * LINES];
@@ -154,7 +111,7 @@ static inline __attribute__((always_inline)) void across_by(const four_numbers *
   }
 }
 
-/* The same; the usual numbers are known to the compiler. */
+/* The usual numbers are known to the compiler. */
 WIDE static void across(const four_numbers *columns, const struct taps *taps, int32_t count,
                         int32_t width, uint8_t *const *out) {
   if (count == 4)
@@ -203,6 +160,13 @@ WIDE static void down(const uint8_t *pixels, int32_t width, const struct taps *t
     down_by(line, width, taps->weights, count, out, plane);
 }
 
+/* A line of colours to the planes, blue first. */
+WIDE static void parted(const uint8_t *line, int32_t width, float *planes, int64_t plane) {
+  for (int32_t channel = 0; channel < CHANNELS; channel++, line++)
+    for (int32_t x = 0; x < width; x++)
+      planes[(CHANNELS - 1 - channel) * plane + x] = line[CHANNELS * x];
+}
+
 /* Scale an RGB image into the upper left of three planes, blue first; 0, or -1 without memory.
  *
  * image: rows of `columns` pixels, `stride` bytes apart; first shrunk by the factor `shrink`,
@@ -233,10 +197,7 @@ EXPORT int emostress_fit(const uint8_t *image, int64_t stride, int32_t columns, 
     const int32_t wide = triangle(taps, in_columns, width);
     const int32_t high = triangle(taps + width, in_rows, height);
     for (int32_t y = 0; same && y < height; y++)
-      for (int32_t x = 0; x < width; x++)
-        for (int32_t channel = 0; channel < CHANNELS; channel++)
-          planes[(CHANNELS - 1 - channel) * plane + y * line + x] =
-              image[y * stride + CHANNELS * x + channel];
+      parted(image + y * stride, width, planes + y * line, plane);
     for (int32_t y = 0; !same && y < in_rows; y += LINES) {
       const uint8_t *from[LINES];
       uint8_t *to[LINES];
