@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 
 from benchmarks import report
 from benchmarks.programs.people import People
 from emostress_ros.cli.graph import environment
 from emostress_ros.nodes.base import ManagedNode
 from emostress_ros.nodes.conversions import stamp_to_ns
+from emostress_ros.nodes.executor import make_executor
 from emostress_ros.nodes.names import MODALITY_NODES, node_names
 from emostress_ros.nodes.registry import node_class
 
@@ -130,7 +131,7 @@ def follow(seconds: float) -> Trace:
 
 
 def _spin(node: ManagedNode) -> None:
-    executor = SingleThreadedExecutor()
+    executor, _ = make_executor()
     executor.add_node(node)
     try:
         executor.spin()

@@ -8,14 +8,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from emostress_ros.errors import EmostressError
 from emostress_ros.nodes.base import ManagedNode
+from emostress_ros.nodes.executor import make_executor
 
 NodeFactory = Callable[..., ManagedNode]
 _JOIN_S = 5.0
@@ -102,7 +102,9 @@ def _spin(nodes: list[ManagedNode]) -> None:
 
 
 def _spin_one(node: ManagedNode, started: _Started) -> None:
-    executor: Any = SingleThreadedExecutor()
+    executor, why_not_lean = make_executor()
+    if why_not_lean:
+        node.get_logger().warning(f"spun by rclpy's SingleThreadedExecutor: {why_not_lean}")
     executor.add_node(node)
     try:
         node.autostart()

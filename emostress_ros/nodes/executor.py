@@ -1,0 +1,283 @@
+"""An executor that does not lay out anew what it waits for each time that something happens.
+
+rclpy's own (7.1) gathers all entities of its nodes for each wait, and waits three times for one
+message: forty entities of a lifecycle node, touched when nothing of them is in the processor's
+caches any more.  Its experimental ``EventsExecutor`` does not, and is not taken: ``spin()`` turns
+in circles where it was built against an old C library, and it crashes when a subscription with
+event callbacks is destroyed (https://github.com/ros2/rclpy/issues/1644).  docs/performance.md has
+the measurements.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from rclpy.event_handler import EventHandler
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.waitable import NumberOfEntities
+
+from emostress_ros.errors import ParameterError
+
+CHOICE = "EMOSTRESS_EXECUTOR"
+"""Environment variable: ``rclpy`` takes rclpy's own executor, ``lean`` (the default) this one."""
+
+_KINDS = ("timer", "subscription", "client", "service")  # in the order of being served
+_NEEDED = (
+    "_cb_iter", "_context", "_guard", "_is_shutdown", "_sigint_gc", "_tasks", "_tasks_lock",
+    "_work_tracker", "_make_handler", "_take_timer", "_take_subscription", "_take_client",
+    "_take_service", "_take_guard_condition", "_take_waitable",
+)  # fmt: skip
+
+
+class LeanExecutor(SingleThreadedExecutor):
+    """Serves what the ``SingleThreadedExecutor`` serves, in one thread, from one standing layout.
+
+    The layout is made anew when a node or an entity came or went, all of which call :meth:`wake`.
+    While a coroutine is suspended, rclpy's own way of waiting is taken, for it alone knows which
+    entities have to wait with it.
+
+    Args:
+        context: of its nodes; None takes the default one.
+    """
+
+    _tasks: list[tuple[Any, Any, Any]]
+    # Set before the base class is ready: it may be woken by a context that has ended already.
+    _changed = True
+    _layout: _Layout | None = None
+    _thread: int | None = None
+
+    def wake(self) -> None:
+        """Wake up, and look at the entities anew."""
+        self._changed = True
+        if self._thread == threading.get_ident():
+            self._let_go()  # what a callback destroys is gone when it returns
+        super().wake()
+
+    def add_node(self, node: Any) -> bool:
+        """Serve a node; return False where it is served already."""
+        added: bool = super().add_node(node)
+        self.wake()
+        return added
+
+    def remove_node(self, node: Any) -> None:
+        """Serve a node no longer."""
+        super().remove_node(node)
+        self.wake()
+
+    def spin(self) -> None:
+        """Serve until the executor is shut down.
+
+        Raises:
+            ExternalShutdownException: the context ended meanwhile.
+        """
+        self._thread = threading.get_ident()
+        try:
+            while self._context.ok() and not self._is_shutdown:
+                if self._tasks and self._run_tasks():
+                    self.spin_once()
+                else:
+                    self._turn()
+        finally:
+            self._let_go()
+            self._thread = None
+
+    def _run_tasks(self) -> bool:
+        """Run what is to be done, oldest first; return whether a coroutine is suspended."""
+        with self._tasks_lock:
+            tasks = [task for task, _, _ in self._tasks]
+        for task in tasks:
+            if not (task.done() or task.cancelled()):
+                _run(task)
+        with self._tasks_lock:
+            self._tasks = [
+                item for item in self._tasks if not (item[0].done() or item[0].cancelled())
+            ]
+            return bool(self._tasks)
+
+    def _turn(self) -> None:
+        """Wait until something is ready, and serve all that is."""
+        if self._changed or self._layout is None:
+            self._let_go()
+            self._cb_iter = None  # left over from a coroutine
+            self._changed = False
+            # Shut down from another thread, it has lost its guard conditions.
+            own = [guard for guard in (self._guard, self._sigint_gc) if guard is not None]
+            self._layout = _Layout(self.get_nodes(), own, self._context)
+        ready = self._layout.wait()
+        if self._is_shutdown:
+            return
+        if not self._context.ok():
+            raise ExternalShutdownException
+        for kind, entity, node in ready:
+            # What is left is ready still, unless it is what was destroyed.
+            if self._changed:
+                return
+            self._serve(entity, node, getattr(self, f"_take_{kind}"))
+
+    def _serve(self, entity: Any, node: Any, take: Callable[[Any], Any]) -> None:
+        callback = getattr(entity, "callback", None)
+        if not hasattr(entity, "handle") or inspect.iscoroutinefunction(callback):
+            _run(self._make_handler(entity, node, take))
+            return
+        group = entity.callback_group
+        if not group.beginning_execution(entity):
+            return
+        try:
+            with self._work_tracker:
+                execute = take(entity)
+                if execute is not None:
+                    _complete(execute())
+        finally:
+            group.ending_execution(entity)
+
+    def _let_go(self) -> None:
+        layout, self._layout = self._layout, None
+        if layout is not None:
+            layout.close()
+
+
+class _Layout:
+    """All that some nodes wait for, kept from being destroyed until :meth:`close`.
+
+    Args:
+        nodes: whose entities they are.
+        own: guard conditions of the executor.
+        context: of all of them.
+    """
+
+    def __init__(self, nodes: Iterable[Any], own: Iterable[Any], context: Any) -> None:
+        self._held = ExitStack()
+        self._held.enter_context(context.handle)
+        self._entities: dict[str, dict[int, tuple[str, Any, Any]]] = {kind: {} for kind in _KINDS}
+        self._guards: dict[int, tuple[str, Any, Any]] = {}
+        self._events: list[tuple[Any, Any, Any]] = []
+        self._others: list[tuple[Any, Any]] = []
+        handles: dict[str, list[Any]] = {kind: [] for kind in (*_KINDS, "guard_condition")}
+        for node in nodes:
+            for kind in _KINDS:
+                for entity in getattr(node, f"{kind}s"):
+                    if self._hold(entity.handle):
+                        handles[kind].append(entity.handle)
+                        self._entities[kind][entity.handle.pointer] = (kind, entity, node)
+            for guard in node.guards:
+                if self._hold(guard.handle):
+                    handles["guard_condition"].append(guard.handle)
+                    self._guards[guard.handle.pointer] = ("guard_condition", guard, node)
+            for waitable in node.waitables:
+                if self._hold(waitable):
+                    self._sort_in(waitable, node)
+        handles["guard_condition"] += [one.handle for one in own if self._hold(one.handle)]
+        self._wait_set = self._make_wait_set(handles, context)
+        self._additions = [
+            (getattr(self._wait_set, f"add_{kind}"), handle)
+            for kind, some in handles.items()
+            for handle in some
+        ] + [(self._wait_set.add_event, event) for event, _, _ in self._events]
+
+    def wait(self) -> list[tuple[str, Any, Any]]:
+        """Wait until something is ready; return kind, entity and node of what is."""
+        wait_set = self._wait_set
+        wait_set.clear_entities()
+        for add, handle in self._additions:
+            add(handle)
+        for waitable, _ in self._others:
+            waitable.add_to_wait_set(wait_set)
+        for _, guard, _ in self._guards.values():
+            if guard._executor_triggered:  # and served by nobody yet
+                with suppress(InvalidHandle):
+                    guard.trigger()
+        wait_set.wait(-1)
+        ready = []
+        for index, (_, waitable, node) in enumerate(self._events):
+            if wait_set.is_ready("event", index):
+                waitable._event_index = index
+                if waitable.is_ready(wait_set):
+                    ready.append(("waitable", waitable, node))
+        ready += [("waitable", *other) for other in self._others if other[0].is_ready(wait_set)]
+        for kind, entities in self._entities.items():
+            if entities:
+                found = [entities[at] for at in wait_set.get_ready_entities(kind)]
+                ready += [one for one in found if kind != "timer" or one[1].handle.is_timer_ready()]
+        if self._guards:
+            for pointer in wait_set.get_ready_entities("guard_condition"):
+                if pointer in self._guards:
+                    self._guards[pointer][1]._executor_triggered = True
+                    ready.append(self._guards[pointer])
+        return ready
+
+    def close(self) -> None:
+        """Let what was destroyed meanwhile go."""
+        self._held.close()
+
+    def _hold(self, handle: Any) -> bool:
+        try:
+            self._held.enter_context(handle)
+        except InvalidHandle:
+            return False
+        return True
+
+    def _sort_in(self, waitable: Any, node: Any) -> None:
+        # The commonest waitable by far, twenty to a node, is one handle.
+        event = getattr(waitable, "_EventHandler__event", None)
+        if type(waitable) is EventHandler and event is not None:
+            self._events.append((event, waitable, node))
+        else:
+            self._others.append((waitable, node))
+
+    def _make_wait_set(self, handles: dict[str, list[Any]], context: Any) -> Any:
+        count = NumberOfEntities(
+            *(len(handles[kind]) for kind in
+              ("subscription", "guard_condition", "timer", "client", "service")),
+            len(self._events),
+        )  # fmt: skip
+        for waitable, _ in self._others:
+            count += waitable.get_num_entities()
+        return _rclpy.WaitSet(
+            count.num_subscriptions, count.num_guard_conditions, count.num_timers,
+            count.num_clients, count.num_services, count.num_events, context.handle,
+        )  # fmt: skip
+
+
+def make_executor(context: Any = None) -> tuple[Executor, str]:
+    """Return the executor of a node, and why it is not the lean one; empty where it is.
+
+    Raises:
+        ParameterError: the environment asks for an executor that there is not.
+    """
+    wanted = os.environ.get(CHOICE, "lean")
+    if wanted not in ("lean", "rclpy"):
+        raise ParameterError(f"{CHOICE} must be lean or rclpy; got {wanted!r}")
+    if wanted == "rclpy":
+        return SingleThreadedExecutor(context=context), f"{CHOICE}=rclpy"
+    executor = LeanExecutor(context=context)
+    missing = [name for name in _NEEDED if not hasattr(executor, name)]
+    # Until Iron what was taken was executed by a method of its own.
+    if missing or hasattr(executor, "_execute_subscription"):
+        executor.shutdown()
+        what = f"has no {', '.join(missing)}" if missing else "takes and executes apart"
+        return SingleThreadedExecutor(context=context), f"rclpy's executor {what}"
+    return executor, ""
+
+
+def _run(task: Any) -> None:
+    """Run or resume a task; raise what it raised."""
+    task()
+    error = task.exception()
+    if error is not None:
+        raise error
+
+
+def _complete(coroutine: Any) -> None:
+    """Run a coroutine that awaits nothing but coroutines of its own."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise RuntimeError("a callback that is no coroutine was suspended")

@@ -1,0 +1,340 @@
+"""The lean executor serves what rclpy's own serves, on the real middleware."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import rclpy
+from bench import PATIENCE_S
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.context import Context
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
+from std_msgs.msg import Int32, String
+from std_srvs.srv import Trigger
+
+from emostress_ros.errors import ParameterError
+from emostress_ros.nodes import executor as module
+from emostress_ros.nodes.executor import CHOICE, LeanExecutor, make_executor
+
+
+class Spun:
+    """Two nodes, one of them spun in a thread, and how that ended."""
+
+    def __init__(self, executor_class: type) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.executor = executor_class(context=self.context)
+        self.node = Node("spun", context=self.context)
+        self.other = Node("other", context=self.context)
+        self.executor.add_node(self.node)
+        self.ended: list[BaseException | None] = []
+        self.thread = threading.Thread(target=self._spin, daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def _spin(self) -> None:
+        try:
+            self.executor.spin()
+        except BaseException as error:
+            self.ended.append(error)
+        else:
+            self.ended.append(None)
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain for {what}; {self.ended}"
+            time.sleep(0.005)
+
+    def publisher(self, topic: str, kind: type = Int32, qos: QoSProfile | int = 50):
+        made = self.other.create_publisher(kind, topic, qos)
+        self.wait(lambda: made.get_subscription_count() > 0, f"a subscriber of {topic}")
+        return made
+
+    def close(self) -> None:
+        if self.thread.is_alive():
+            self.executor.create_task(self.executor.shutdown)
+            self.thread.join(PATIENCE_S)
+        self.executor.shutdown()
+        for node in (self.node, self.other):
+            node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture(params=[LeanExecutor, SingleThreadedExecutor], ids=["lean", "rclpy"])
+def either(request) -> Iterator[Spun]:
+    made = Spun(request.param)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def spun() -> Iterator[Spun]:
+    made = Spun(LeanExecutor)
+    yield made
+    made.close()
+
+
+def test_every_kind_of_entity_is_served(either):
+    node = either.node
+    heard: list[int] = []
+    told: list[dict] = []
+    ticks: list[float] = []
+    mismatches: list[object] = []
+    asked: list[object] = []
+    node.create_subscription(Int32, "numbers", lambda message: heard.append(message.data), 50)
+    node.create_subscription(Int32, "told", lambda message, info: told.append(info), 50)
+    node.create_subscription(
+        Int32, "strict", lambda message: None, 5,
+        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=mismatches.append),
+    )  # fmt: skip
+    node.create_timer(0.02, lambda: ticks.append(time.monotonic()))
+    guard = node.create_guard_condition(lambda: asked.append("guard"))
+
+    def answer(request, response):
+        response.success = True
+        return response
+
+    node.create_service(Trigger, "ask", answer)
+    own = node.create_client(Trigger, "ask")
+    either.start()
+    one, two = either.publisher("numbers"), either.publisher("told")
+    either.other.create_publisher(
+        Int32, "strict", QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    )
+    for number in range(20):
+        one.publish(Int32(data=number))
+        two.publish(Int32(data=number))
+    either.wait(lambda: len(heard) == 20 and len(told) == 20, "the messages")
+    assert heard == list(range(20))
+    assert "source_timestamp" in told[0]
+    either.wait(own.service_is_ready, "the service")
+    answered = own.call_async(Trigger.Request())
+    either.wait(answered.done, "the answer")
+    assert answered.result().success
+    guard.trigger()
+    either.wait(lambda: asked == ["guard"], "the guard condition")
+    either.wait(lambda: mismatches and len(ticks) > 3, "the event and the timer")
+    task = either.executor.create_task(lambda: "done")
+    either.wait(task.done, "the task")
+    assert task.result() == "done"
+    assert either.ended == []
+
+
+def test_what_comes_while_it_spins_is_served_and_what_goes_is_not(spun):
+    heard: list[int] = []
+    spun.start()
+    made = spun.node.create_subscription(Int32, "late", lambda m: heard.append(m.data), 50)
+    publisher = spun.publisher("late")
+    publisher.publish(Int32(data=1))
+    spun.wait(lambda: heard == [1], "the first message")
+    spun.node.destroy_subscription(made)
+    spun.wait(lambda: publisher.get_subscription_count() == 0, "the subscription to go")
+    publisher.publish(Int32(data=2))
+    ticks: list[int] = []
+    timer = spun.node.create_timer(0.01, lambda: ticks.append(1))
+    spun.wait(lambda: len(ticks) > 2, "a timer that came late")
+    spun.node.destroy_timer(timer)
+    late = Node("late", context=spun.context)
+    try:
+        late.create_timer(0.01, lambda: ticks.append(2))
+        spun.executor.add_node(late)
+        spun.wait(lambda: 2 in ticks, "the timer of a node that came late")
+        spun.executor.remove_node(late)
+    finally:
+        late.destroy_node()
+    assert heard == [1] and spun.ended == []
+
+
+def test_entities_come_and_go_under_load_from_within_and_from_another_thread(spun):
+    node, heard = spun.node, []
+    events = SubscriptionEventCallbacks(
+        incompatible_qos=lambda event: None, message_lost=lambda event: None
+    )
+    kept: list = []
+
+    def churn() -> None:
+        for subscription in kept:
+            node.destroy_subscription(subscription)
+        kept[:] = [
+            node.create_subscription(
+                Int32, f"churn_{k}", lambda m: heard.append(m.data), 5, event_callbacks=events
+            )
+            for k in range(3)
+        ]
+
+    node.create_timer(0.02, churn)
+    spun.start()
+    publishers = [spun.other.create_publisher(Int32, f"churn_{k}", 5) for k in range(3)]
+    end = time.monotonic() + 3.0
+    while time.monotonic() < end:
+        passing = node.create_timer(0.001, lambda: None)
+        for publisher in publishers:
+            publisher.publish(Int32(data=1))
+        time.sleep(0.003)
+        node.destroy_timer(passing)
+    assert spun.ended == []
+    spun.wait(lambda: len(heard) > 10, "messages")
+
+
+def test_what_a_callback_destroys_is_gone_when_it_returns(spun):
+    service = spun.node.create_service(Trigger, "gone", lambda request, response: response)
+    timer = spun.node.create_timer(10.0, lambda: None)
+    seen: list[object] = []
+
+    def destroy() -> None:
+        spun.node.destroy_service(service)
+        spun.node.destroy_timer(timer)
+        names = spun.node.get_service_names_and_types_by_node("spun", "/")
+        seen.append([name for name, _ in names if name == "/gone"])
+
+    spun.start()
+    task = spun.executor.create_task(destroy)
+    spun.wait(task.done, "the task")
+    assert seen == [[]]
+
+
+@pytest.mark.parametrize("kind", ["timer", "subscription", "task", "service"])
+def test_the_error_of_a_callback_ends_spin_and_comes_out(either, kind):
+    def fail(*args):
+        raise ValueError(kind)
+
+    if kind == "timer":
+        either.node.create_timer(0.01, fail)
+    if kind == "subscription":
+        either.node.create_subscription(Int32, "numbers", fail, 5)
+    if kind == "service":
+        either.node.create_service(Trigger, "ask", fail)
+    either.start()
+    if kind == "task":
+        either.executor.create_task(fail)
+    if kind == "subscription":
+        either.publisher("numbers").publish(Int32(data=1))
+    if kind == "service":
+        client = either.other.create_client(Trigger, "ask")
+        either.wait(client.service_is_ready, "the service")
+        client.call_async(Trigger.Request())
+    either.wait(lambda: either.ended, "the error")
+    assert isinstance(either.ended[0], ValueError) and str(either.ended[0]) == kind
+
+
+def test_coroutines_are_suspended_and_resumed_and_hold_their_group(either):
+    order: list[str] = []
+    gate = Future()
+    apart = ReentrantCallbackGroup()
+
+    async def wait_for_gate(message) -> None:
+        order.append("begun")
+        await gate
+        order.append("ended")
+
+    either.node.create_subscription(Int32, "numbers", wait_for_gate, 5)
+    held = either.node.create_subscription(String, "held", lambda m: order.append(m.data), 5)
+    assert held.callback_group is not apart
+    ticks: list[int] = []
+    either.node.create_timer(0.01, lambda: ticks.append(1), callback_group=apart)
+    either.start()
+    numbers, texts = either.publisher("numbers"), either.publisher("held", String)
+    numbers.publish(Int32(data=1))
+    either.wait(lambda: order == ["begun"], "the coroutine")
+    texts.publish(String(data="held"))
+    before = len(ticks)
+    either.wait(lambda: len(ticks) > before + 5, "timers of another group meanwhile")
+    assert order == ["begun"]
+    gate.set_result(None)
+    either.wait(lambda: order == ["begun", "ended", "held"], "the coroutine's end and what waited")
+    texts.publish(String(data="after"))
+    either.wait(lambda: order[-1] == "after", "a message after the coroutine")
+    assert either.ended == []
+
+
+def test_shutdown_of_the_executor_ends_spin(either):
+    either.start()
+    either.executor.create_task(either.executor.shutdown)
+    either.wait(lambda: either.ended, "the end")
+    assert either.ended == [None]
+
+
+def test_shutdown_of_the_context_ends_spin(either):
+    ticks: list[int] = []
+    either.node.create_timer(0.01, lambda: ticks.append(1))
+    either.start()
+    either.wait(lambda: ticks, "the timer")
+    rclpy.shutdown(context=either.context)
+    either.wait(lambda: either.ended, "the end")
+    assert either.ended[0] is None or isinstance(either.ended[0], ExternalShutdownException)
+
+
+def test_a_flood_on_one_topic_starves_nobody(spun):
+    heard, quiet, ticks = [], [], []
+
+    def slow(message) -> None:
+        heard.append(message.data)
+        time.sleep(0.004)
+
+    spun.node.create_subscription(Int32, "flood", slow, 500)
+    spun.node.create_subscription(Int32, "quiet", lambda m: quiet.append(m.data), 5)
+    spun.node.create_timer(0.02, lambda: ticks.append(time.monotonic()))
+    spun.start()
+    flood, one = spun.publisher("flood", qos=500), spun.publisher("quiet")
+    for number in range(400):
+        flood.publish(Int32(data=number))
+    one.publish(Int32(data=1))
+    spun.wait(lambda: quiet, "the other topic")
+    assert len(heard) < 300
+    spun.wait(lambda: len(heard) == 400, "the flood")
+    assert heard == sorted(heard)
+    assert len(ticks) > 40
+
+
+def test_timers_keep_their_rate(spun):
+    ticks: list[float] = []
+    spun.node.create_timer(0.02, lambda: ticks.append(time.monotonic()))
+    spun.node.create_timer(0.007, lambda: None)
+    spun.start()
+    spun.wait(lambda: len(ticks) > 100, "a hundred ticks")
+    assert (ticks[100] - ticks[0]) / 100 == pytest.approx(0.02, rel=0.1)
+
+
+def test_it_sleeps_while_nothing_happens(spun):
+    spun.start()
+    time.sleep(0.5)
+    before = time.process_time()
+    time.sleep(1.0)
+    assert time.process_time() - before < 0.2
+
+
+def test_the_environment_chooses_and_an_unknown_name_is_refused(monkeypatch):
+    context = Context()
+    rclpy.init(context=context)
+    try:
+        chosen, why = make_executor(context)
+        assert type(chosen) is LeanExecutor and why == ""
+        monkeypatch.setenv(CHOICE, "rclpy")
+        chosen, why = make_executor(context)
+        assert type(chosen) is SingleThreadedExecutor and CHOICE in why
+        monkeypatch.setenv(CHOICE, "fastest")
+        with pytest.raises(ParameterError, match="lean or rclpy; got 'fastest'"):
+            make_executor(context)
+    finally:
+        rclpy.shutdown(context=context)
+
+
+def test_an_rclpy_of_other_insides_keeps_its_own_executor(monkeypatch):
+    context = Context()
+    rclpy.init(context=context)
+    try:
+        monkeypatch.setattr(module, "_NEEDED", (*module._NEEDED, "_of_another_version"))
+        chosen, why = make_executor(context)
+        assert type(chosen) is SingleThreadedExecutor
+        assert "_of_another_version" in why
+    finally:
+        rclpy.shutdown(context=context)
