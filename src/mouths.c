@@ -1,9 +1,9 @@
 /* What is read from upright faces besides their expression: see emostress_ros/modalities/face,
  * mouth.py and quality.py, which do the same with numpy. */
+#include "images.h"
+
 #include <math.h>
 #include <stdint.h>
-
-#define EXPORT __attribute__((visibility("default")))
 
 enum { SIDE = 48, TOP = 30, LEFT = 12, ROWS = 16, COLUMNS = 24, PIXELS = ROWS * COLUMNS, BASIS = 8 };
 
@@ -60,7 +60,7 @@ static void solve(double (*matrix)[BASIS], double *right) {
 }
 
 /* The sum of products; eight sums side by side. */
-static double product(const double *one, const double *other) {
+WIDE static double product(const double *one, const double *other) {
   double sums[8] = {0.0}, all = 0.0;
   for (int32_t at = 0; at < PIXELS; at += 8)
     for (int32_t k = 0; k < 8; k++) sums[k] += one[at + k] * other[at + k];

@@ -14,7 +14,7 @@ enum { BLOCK = 4, PLACES = 6 };
 #else
 enum { BLOCK = 2, PLACES = 4 };
 #endif
-enum { TAPS = 9, WIDTH = BLOCK * LANES };
+enum { TAPS = 9, WIDTH = BLOCK * LANES, REST = 16 / LANES < BLOCK ? 16 / LANES : BLOCK };
 
 INLINE vector most(vector one, vector other) { return choose(one > other, one, other); }
 
@@ -69,7 +69,7 @@ INLINE void tiles(int vectors, const struct separable_step *of, const float *in,
 static void pointwise(const struct separable_step *of, const float *in, float *out) {
   int32_t column = 0;
   for (; column + WIDTH <= of->channels; column += WIDTH) tiles(BLOCK, of, in, column, out);
-  for (; column + 16 <= of->channels; column += 16) tiles(16 / LANES, of, in, column, out);
+  for (; column < of->channels; column += REST * LANES) tiles(REST, of, in, column, out);
 }
 
 /* 3×3 of each channel alone, for a line; the lines have a place more on both sides. */
