@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -109,10 +108,11 @@ class Graph:
         return events
 
     def stop(self) -> None:
-        """Interrupt every process; kill those that do not end."""
+        """End every process; kill those that do not go."""
         for process in self._processes.values():
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                # As gentle as SIGINT once rclpy is up, and quiet before: no traceback of an import.
+                process.terminate()
         deadline = time.monotonic() + _STOP_PATIENCE_S
         for process in self._processes.values():
             try:

@@ -71,6 +71,16 @@ def test_a_graph_that_is_terminated_leaves_no_node_behind():
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
+def test_who_interrupts_a_graph_that_is_still_starting_sees_no_traceback():
+    words = ["-m", "emostress_ros.cli.main", "up"]
+    up = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
+    assert up.stderr is not None and "started" in up.stderr.readline()
+    time.sleep(0.3)  # the nodes are importing
+    up.send_signal(signal.SIGINT)
+    said = up.communicate(timeout=PATIENCE_S)[1]
+    assert up.returncode == 0 and "Traceback" not in said, said
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
