@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks.programs.people import People
 from benchmarks.result import Check, Row
-from benchmarks.timing import percentile
+from benchmarks.timing import Stolen, percentile
 from emostress_ros.cli.graph import Graph, GraphOptions
 
 GROUP = "graph"
@@ -58,9 +58,10 @@ def _latency(composed: bool, seconds: float) -> list[Row]:
         people.wait_for_state(_START_S)
         people.run(_WARM_S)
         people.clear()
-        before, began = processor_s(graph), time.monotonic()
+        before, began, stolen = processor_s(graph), time.monotonic(), Stolen()
         people.run(seconds)
         spent = shares(graph, before, time.monotonic() - began)
+        taken, told = stolen.percent(), str(stolen)
         ages = people.fresh_ms()
         frames, still_ms = people.frames_fed, 1e3 * people.stood_still_s
     half, most = percentile(ages, 0.5), percentile(ages, 0.99)
@@ -72,11 +73,15 @@ def _latency(composed: bool, seconds: float) -> list[Row]:
     note = (
         f"newest evidence's stamp to the state's arrival; camera 30 Hz best effort, voice, "
         f"wearable and text running; {len(ages)} states, {frames} frames; the "
-        f"listener itself stood still for {still_ms:.0f} ms at most; processor, % of a core: "
-        + ", ".join(f"{name} {share:g}" for name, share in spent.items())
+        f"listener itself stood still for {still_ms:.0f} ms at most; {told}; processor, % of a "
+        f"core: " + ", ".join(f"{name} {share:g}" for name, share in spent.items())
     )
     times = {"min_ms": min(ages), "median_ms": half, "max_ms": max(ages)}
-    details = {"processor [% of a core]": spent, "p90_ms": percentile(ages, 0.9)}
+    details = {
+        "processor [% of a core]": spent,
+        "p90_ms": percentile(ages, 0.9),
+        "stolen [% of the machine]": taken,
+    }
     return [
         Row(GROUP, f"stamp → AffectState, {how}", "", times, {},
             checks if composed else (), note, details)
@@ -87,12 +92,13 @@ def _start() -> Row:
     """Time the stages from the command to the first state, sensors already running."""
     with People(faces=1) as people:
         people.run(1.0)
-        began = time.time()
+        began, stolen = time.time(), Stolen()
         with running(composed=True) as graph:
             stages = people.stages(graph, began, _START_S)
+            told = str(stolen)
     total = stages["first state"]
     check = Check("first state [s]", total, 5.0, at_most=True)
-    shown = ", ".join(f"{name} {at:.1f} s" for name, at in stages.items())
+    shown = ", ".join(f"{name} {at:.1f} s" for name, at in stages.items()) + f"; {told}"
     times = {"min_ms": 1e3 * total, "median_ms": 1e3 * total, "max_ms": 1e3 * total}
     return Row(GROUP, "start until the first state, composed", "", times, {}, (check,), shown,
                {"stages_s": stages})  # fmt: skip
@@ -101,10 +107,10 @@ def _start() -> Row:
 def _idle(seconds: float) -> Row:
     with running(composed=True) as graph:
         time.sleep(8.0)
-        before, began = processor_s(graph), time.monotonic()
+        before, began, stolen = processor_s(graph), time.monotonic(), Stolen()
         time.sleep(seconds)
-        spent = shares(graph, before, time.monotonic() - began)
+        spent, told = shares(graph, before, time.monotonic() - began), str(stolen)
     check = Check("processor [% of a core]", sum(spent.values()), 5.0, at_most=True)
     return Row(GROUP, "idle graph, composed", "", {}, {}, (check,),
-               f"no sensor speaks; {seconds:.0f} s",
+               f"no sensor speaks; {seconds:.0f} s; {told}",
                {"processor [% of a core]": spent})  # fmt: skip

@@ -8,7 +8,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+_STAT = Path("/proc/stat")
+_STEAL = 7  # of user, nice, system, idle, iowait, irq, softirq, steal; guests are in user
 _ROUND_S = 0.004  # shortest round: thousands of ticks of the clock
 _LEAST_ROUNDS, _MOST_ROUNDS = 5, 200
 
@@ -91,6 +94,45 @@ def percentile(values: Sequence[float], share: float) -> float:
     """Return the value under which a share of the values lies, [0, 1]."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+class Stolen:
+    """How much of a virtual machine's time its host gives to others, from now on.
+
+    A latency that no program on the machine can explain may have its cause there.
+
+    Args:
+        stat: Linux' account of all processors together.
+    """
+
+    def __init__(self, stat: Path = _STAT) -> None:
+        self._stat = stat
+        self._before = _ticks(stat)
+
+    def percent(self) -> float | None:
+        """Return the share since the start, of all processors' time; None where nobody tells."""
+        after = _ticks(self._stat)
+        if self._before is None or after is None:
+            return None
+        stolen, everything = (now - then for now, then in zip(after, self._before, strict=True))
+        return 100 * stolen / max(1, everything)
+
+    def __str__(self) -> str:
+        share = self.percent()
+        if share is None:
+            return "what the host took away is not told here"
+        return f"the host took {share:.1f} % of the machine's time away"
+
+
+def _ticks(stat: Path) -> tuple[int, int] | None:
+    """Return the stolen ticks and all ticks since the machine started."""
+    try:
+        name, *ticks = stat.read_text(encoding="ascii").partition("\n")[0].split()
+        counts = [int(tick) for tick in ticks[: _STEAL + 1]]
+    except (OSError, ValueError):
+        return None
+    # Kernels before 2.6.11 do not count it.
+    return (counts[_STEAL], sum(counts)) if name == "cpu" and len(counts) > _STEAL else None
 
 
 def _calls_a_round(run: Callable[[], object], clock: Callable[[], int]) -> int:

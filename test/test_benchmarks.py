@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.result import Check, Row, duel
-from benchmarks.timing import Times, interleave, percentile, ratios
+from benchmarks.timing import Stolen, Times, interleave, percentile, ratios
 
 
 def times(*values: float) -> Times:
@@ -34,6 +34,31 @@ def test_a_contestant_that_does_five_times_the_work_takes_about_five_times_as_lo
 def test_the_ratio_is_that_of_rounds_side_by_side():
     assert ratios(times(1, 2, 4), times(10, 40, 40)) == (10, 10, 20)
     assert percentile([5, 1, 3], 0.99) == 5
+
+
+STAT = "cpu  100 0 50 800 10 5 5 {steal} 7 0\ncpu0 1 1 1 1 1 1 1 999 1 1\nintr 5\n"
+
+
+def test_the_share_that_the_host_took_is_that_of_all_processors_since_the_start(tmp_path):
+    stat = tmp_path / "stat"
+    stat.write_text(STAT.format(steal=30))
+    stolen = Stolen(stat)
+    assert stolen.percent() == 0
+    stat.write_text(STAT.format(steal=80).replace(" 800 ", " 950 "))
+    assert stolen.percent() == pytest.approx(100 * 50 / 200)
+    assert str(stolen) == "the host took 25.0 % of the machine's time away"
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "cpu  1 2 3 4 5 6 7\n", "cpu  a b\n", "cpu0 1 1 1 1 1 1 1 9\n"]
+)
+def test_a_machine_that_does_not_tell_what_the_host_took_has_no_share(tmp_path, text):
+    stat = tmp_path / "stat"
+    if text is not None:
+        stat.write_text(text)
+    stolen = Stolen(stat)
+    assert stolen.percent() is None
+    assert "not told" in str(stolen)
 
 
 @pytest.mark.parametrize(
