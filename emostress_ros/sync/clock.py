@@ -32,18 +32,22 @@ class _Stream:
 
     @property
     def slip_ns(self) -> int:
-        """How far the offset lies above that of every item of late, >= 0."""
+        """How far the offset lies above its newest items, two at least."""
         return self.offset_ns - max(self._recent)[0]
 
-    def spoke(self, now_ns: int) -> bool:
-        """Tell whether there was an item of late."""
-        return abs(now_ns - self.heard_ns) <= _LOOK_NS
+    def slip_now_ns(self, now_ns: int) -> int | None:
+        """How far it lies above the items of the last second; None where there are none."""
+        late = [offset for offset, at_ns in self._recent if abs(now_ns - at_ns) <= _LOOK_NS]
+        return self.offset_ns - max(late) if late else None
 
     def fall_back(self, slip_ns: int, now_ns: int) -> None:
         """Lower the offset, yet not below what was met of late."""
         self.offset_ns -= slip_ns
-        if self.spoke(now_ns):
-            self.offset_ns, self.met_ns = max((self.offset_ns, self.met_ns), max(self._recent))
+        for place, (offset_ns, arrival_ns) in enumerate(self._recent):
+            if abs(now_ns - arrival_ns) > _LOOK_NS:
+                self._recent[place] = (offset_ns - slip_ns, arrival_ns)
+            elif offset_ns > self.offset_ns:
+                self.offset_ns, self.met_ns = offset_ns, arrival_ns
 
 
 @dataclass(frozen=True)
@@ -120,9 +124,10 @@ class SensorClock:
         if not slip_ns:
             return
         for other in self._streams.values():
+            seen_ns = other.slip_now_ns(now_ns)
             # One that began since cannot know.
-            if other.spoke(now_ns) and other.born_ns <= stream.met_ns:
-                slip_ns = min(slip_ns, other.slip_ns)
+            if seen_ns is not None and other.born_ns <= stream.met_ns:
+                slip_ns = min(slip_ns, seen_ns)
         if slip_ns:
             for each in self._streams.values():
                 each.fall_back(slip_ns, now_ns)

@@ -65,12 +65,14 @@ def test_delay_never_puts_the_sensors_time_ahead_of_the_truth(delays_ms):
         assert k * 33 * MS <= clock.now(arrival) <= arrival
 
 
-@given(rate=st.floats(0.05, 1.0))
-def test_a_bag_that_is_played_slowly_is_followed_without_simulated_time(rate):
+@given(rate=st.floats(0.05, 1.0), every=st.integers(5, 200))
+def test_a_bag_that_is_played_slowly_is_followed_without_simulated_time(rate, every):
     clock = SensorClock()
     for k in range(600):
         sensed, arrival = k * 33 * MS, 5000 * SECOND + round(k * 33 * MS / rate)
         clock.observe("face", sensed, arrival)
+        if k % every == 0:  # another one that speaks seldom
+            clock.observe("physiology", sensed, arrival)
         # Less than the least age at which evidence counts as stale.
         assert 0 <= clock.now(arrival) - sensed < SECOND
 
