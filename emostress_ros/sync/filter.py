@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from emostress_ros.errors import ParameterError
 from emostress_ros.sync.aligner import Aligner, SyncConfig
 from emostress_ros.sync.stream import StreamPolicy
 
@@ -51,6 +52,11 @@ class SubsetSynchronizer(SignalingFilter):
         max_age_s: how old a message of each stream may be; one number serves all.
         config: when a set is due.
         queue_size: messages kept of each stream.
+        names: of the streams; the numbers of the filters by default. With ``fs`` empty, messages
+            come by :meth:`add`.
+
+    Raises:
+        ParameterError: other numbers of filters, names and ages, or none at all.
 
     Example:
         >>> sync = SubsetSynchronizer([], max_age_s=0.5, names=["camera", "wearable"])
@@ -69,6 +75,14 @@ class SubsetSynchronizer(SignalingFilter):
         super().__init__()
         self.names = list(names or [str(index) for index in range(len(fs))])
         ages = [max_age_s] * len(self.names) if isinstance(max_age_s, (int, float)) else max_age_s
+        if fs and len(fs) != len(self.names):
+            raise ParameterError(
+                f"every filter needs a name; got {len(fs)} filters and {len(self.names)} names"
+            )
+        if len(ages) != len(self.names):
+            raise ParameterError(
+                f"every stream needs a max_age_s; got {len(self.names)} names and {len(ages)} ages"
+            )
         policies: Mapping[str, StreamPolicy[Any]] = {
             name: StreamPolicy(round(1e9 * age), queue_size)
             for name, age in zip(self.names, ages, strict=True)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from emostress_ros.errors import ParameterError
 from emostress_ros.sync import Aligner, StreamPolicy, SubsetSynchronizer, SyncConfig
+from emostress_ros.sync.filter import SignalingFilter
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -181,3 +182,16 @@ def test_cost_of_an_item_does_not_grow_with_the_depth():
         return count
 
     assert comparisons(4096) <= comparisons(64) + 8
+
+
+@pytest.mark.parametrize(
+    ("filters", "options", "told"),
+    [
+        (3, {"names": ["camera", "wearable"]}, "3 filters and 2 names"),
+        (2, {"max_age_s": [0.5]}, "2 names and 1 ages"),
+        (0, {}, "at least one stream"),
+    ],
+)
+def test_a_filter_without_a_name_or_an_age_is_refused(filters, options, told):
+    with pytest.raises(ParameterError, match=told):
+        SubsetSynchronizer([SignalingFilter() for _ in range(filters)], **options)
