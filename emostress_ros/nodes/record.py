@@ -16,7 +16,7 @@ from typing import Any
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from emostress_ros.errors import BagError
 from emostress_ros.evaluation.bags.messages import (
@@ -101,10 +101,15 @@ class Recorder:
             self.node.get_logger().warning(f"{topic} is not recorded: {reason}")
             return
         reliable = all(x.qos_profile.reliability == ReliabilityPolicy.RELIABLE for x in publishers)
+        # What was said once and holds, such as whose face it is, reaches who comes later, too.
+        latched = all(
+            x.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for x in publishers
+        )
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
             depth=200,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
 
         def keep(data: bytes) -> None:

@@ -1,0 +1,18 @@
+"""Recording: what is latched is there for whoever comes later, the recorder too."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+
+from emostress_ros.evaluation.bags.reader import read_records
+from emostress_ros.nodes.record import record
+
+
+def test_what_was_said_once_and_holds_is_recorded(bench, tmp_path):
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    said_once = bench.peer.create_publisher(String, "humans/persons/anna/face_id", latched)
+    said_once.publish(String(data="face_1"))
+    record(tmp_path / "out", ["humans/persons/*/face_id"], 2.0)
+    (kept,) = read_records(tmp_path / "out", ["/humans/persons/anna/face_id"])
+    assert b"face_1" in bytes(kept.data)
