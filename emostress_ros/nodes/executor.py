@@ -81,12 +81,15 @@ class LeanExecutor(SingleThreadedExecutor):
         try:
             while self._context.ok() and not self._is_shutdown:
                 if self._tasks and self._run_tasks():
+                    self._let_go()
                     self.spin_once()
                 else:
                     self._turn()
         finally:
             self._let_go()
             self._thread = None
+        if not self._context.ok():
+            raise ExternalShutdownException
 
     def _run_tasks(self) -> bool:
         """Run what is to be done, oldest first; return whether a coroutine is suspended."""
@@ -111,14 +114,15 @@ class LeanExecutor(SingleThreadedExecutor):
             own = [guard for guard in (self._guard, self._sigint_gc) if guard is not None]
             self._layout = _Layout(self.get_nodes(), own, self._context)
         ready = self._layout.wait()
-        if self._is_shutdown:
+        if self._is_shutdown or not self._context.ok():
             return
-        if not self._context.ok():
-            raise ExternalShutdownException
         for kind, entity, node in ready:
             # What is left is ready still, unless it is what was destroyed.
             if self._changed:
                 return
+            # One callback may cancel the timer of another.
+            if kind == "timer" and not entity.handle.is_timer_ready():
+                continue
             self._serve(entity, node, getattr(self, f"_take_{kind}"))
 
     def _serve(self, entity: Any, node: Any, take: Callable[[Any], Any]) -> None:
@@ -203,8 +207,7 @@ class _Layout:
         ready += [("waitable", *other) for other in self._others if other[0].is_ready(wait_set)]
         for kind, entities in self._entities.items():
             if entities:
-                found = [entities[at] for at in wait_set.get_ready_entities(kind)]
-                ready += [one for one in found if kind != "timer" or one[1].handle.is_timer_ready()]
+                ready += [entities[at] for at in wait_set.get_ready_entities(kind)]
         if self._guards:
             for pointer in wait_set.get_ready_entities("guard_condition"):
                 if pointer in self._guards:

@@ -19,7 +19,7 @@ from emostress_ros.nodes.executor import make_executor
 
 NodeFactory = Callable[..., ManagedNode]
 _JOIN_S = 5.0
-_TURN_S = 0.001
+_TURN_S = 0.0002
 """Longest that a thread of Python runs while another waits.  Its default, 5 ms, is what a frame may
 wait for each time that its worker comes back from a model: see docs/performance.md."""
 

@@ -248,6 +248,9 @@ def test_coroutines_are_suspended_and_resumed_and_hold_their_group(either):
     texts.publish(String(data="held"))
     before = len(ticks)
     either.wait(lambda: len(ticks) > before + 5, "timers of another group meanwhile")
+    before_s = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before_s < 0.3  # nobody turns in circles for what is held
     assert order == ["begun"]
     gate.set_result(None)
     either.wait(lambda: order == ["begun", "ended", "held"], "the coroutine's end and what waited")
@@ -263,14 +266,21 @@ def test_shutdown_of_the_executor_ends_spin(either):
     assert either.ended == [None]
 
 
-def test_shutdown_of_the_context_ends_spin(either):
-    ticks: list[int] = []
-    either.node.create_timer(0.01, lambda: ticks.append(1))
-    either.start()
-    either.wait(lambda: ticks, "the timer")
-    rclpy.shutdown(context=either.context)
-    either.wait(lambda: either.ended, "the end")
-    assert either.ended[0] is None or isinstance(either.ended[0], ExternalShutdownException)
+@pytest.mark.parametrize("busy", [True, False])
+def test_shutdown_of_the_context_ends_spin_and_is_told(spun, busy):
+    begun: list[int] = []
+
+    def tick() -> None:
+        begun.append(1)
+        time.sleep(0.2 if busy else 0.0)
+
+    spun.node.create_timer(0.2, tick)
+    spun.start()
+    spun.wait(lambda: begun, "the timer")
+    time.sleep(0.05)
+    rclpy.shutdown(context=spun.context)
+    spun.wait(lambda: spun.ended, "the end")
+    assert isinstance(spun.ended[0], ExternalShutdownException)
 
 
 def test_a_flood_on_one_topic_starves_nobody(spun):
@@ -302,6 +312,42 @@ def test_timers_keep_their_rate(spun):
     spun.start()
     spun.wait(lambda: len(ticks) > 100, "a hundred ticks")
     assert (ticks[100] - ticks[0]) / 100 == pytest.approx(0.02, rel=0.1)
+
+
+def test_a_timer_that_another_callback_cancels_or_resets_is_not_called(either):
+    called: list[str] = []
+
+    def first() -> None:
+        called.append("first")
+        cancelled.cancel()
+        postponed.reset()
+        time.sleep(0.02)
+
+    either.node.create_timer(0.1, first)
+    cancelled = either.node.create_timer(0.1, lambda: called.append("cancelled"))
+    postponed = either.node.create_timer(0.1, lambda: called.append("postponed"))
+    time.sleep(0.15)  # all are due when it begins
+    either.start()
+    either.wait(lambda: called.count("first") >= 3, "the first timer")
+    assert set(called) == {"first"}
+    assert either.ended == []
+
+
+def test_what_another_thread_destroys_while_a_coroutine_is_suspended_goes(spun):
+    gate = Future()
+
+    async def suspended() -> None:
+        await gate
+
+    timer = spun.node.create_timer(0.01, suspended, callback_group=ReentrantCallbackGroup())
+    goes = spun.node.create_subscription(Int32, "goes", lambda message: None, 5)
+    spun.start()
+    publisher = spun.publisher("goes")
+    spun.wait(lambda: spun.executor._tasks, "the coroutine")
+    spun.node.destroy_subscription(goes)
+    spun.wait(lambda: publisher.get_subscription_count() == 0, "the subscription to go")
+    spun.node.destroy_timer(timer)
+    gate.set_result(None)
 
 
 def test_it_sleeps_while_nothing_happens(spun):
