@@ -36,6 +36,8 @@ DEFAULT_TOPICS = ("affect", "embeddings/*", "behaviour", "/diagnostics")
 """What is recorded when nothing is named; relative names live in the recorder's namespace."""
 RAW_TYPES = frozenset({
     *(IMAGE, COMPRESSED, AUDIO, PHYSIOLOGY, UTTERANCE),
+    *("sensor_msgs/msg/PointCloud", "sensor_msgs/msg/PointCloud2"),
+    "stereo_msgs/msg/DisparityImage",
     *("audio_common_msgs/msg/AudioData", "audio_common_msgs/msg/AudioDataStamped"),
     *("audio_common_msgs/msg/AudioStamped", "hri_msgs/msg/LiveSpeech"),
 })  # fmt: skip
