@@ -36,6 +36,7 @@ class Input:
     before: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     last_error: str = ""
+    last_error_ns: int = 0
     incompatible_qos: str = ""
 
 
@@ -44,7 +45,8 @@ class Monitor:
 
     Args:
         node: publishes the report, and knows the time.
-        timeout_s: an input silent for longer is reported as dead.
+        timeout_s: an input silent for longer is reported as dead, and a bad message is complained
+            of for so long.
     """
 
     def __init__(self, node: Node, timeout_s: float) -> None:
@@ -107,7 +109,7 @@ class Monitor:
             item = self._inputs[topic]
             kind = type(error).__name__
             item.errors[kind] += 1
-            item.last_error = str(error)
+            item.last_error, item.last_error_ns = str(error), _now_ns(self._node)
             return item.errors[kind] == 1
 
     def incompatible_qos(self, topic: str, policy: str) -> None:
@@ -165,13 +167,15 @@ class Monitor:
     def _verdict(self, now_ns: int) -> tuple[bytes, str]:
         self._started_ns = self._started_ns or now_ns
         complaints = list(self.warnings.values()) + self._silences(now_ns)
+        recent_ns = max(1e9 * self._timeout_s, now_ns - self._reported_ns)
         for name, item in self._inputs.items():
             if item.incompatible_qos:
                 complaints.append(
                     f"a publisher of '{name}' offers a weaker {item.incompatible_qos} than this "
                     f"node asks for: set the parameter 'reliability' to best_effort"
                 )
-            if item.last_error:
+            # What was wrong long ago stays in the counts; the verdict is about now.
+            if item.last_error and now_ns - item.last_error_ns <= recent_ns:
                 complaints.append(f"{sum(item.errors.values())} bad on '{name}': {item.last_error}")
         if complaints:
             return DiagnosticStatus.WARN, "; ".join(complaints)
