@@ -28,6 +28,9 @@ from emostress_ros.errors import ParameterError
 CHOICE = "EMOSTRESS_EXECUTOR"
 """Environment variable: ``rclpy`` takes rclpy's own executor, ``lean`` (the default) this one."""
 
+_LONGEST_WAIT_S = 1.0
+"""After a signal rclpy wakes the executors, and ends the context afterwards: one that has looked at
+the context in between would wait for ever."""
 _KINDS = ("timer", "subscription", "client", "service")  # in the order of being served
 _NEEDED = (
     "_cb_iter", "_context", "_guard", "_is_shutdown", "_sigint_gc", "_tasks", "_tasks_lock",
@@ -82,7 +85,7 @@ class LeanExecutor(SingleThreadedExecutor):
             while self._context.ok() and not self._is_shutdown:
                 if self._tasks and self._run_tasks():
                     self._let_go()
-                    self.spin_once()
+                    self.spin_once(_LONGEST_WAIT_S)
                 else:
                     self._turn()
         finally:
@@ -105,7 +108,7 @@ class LeanExecutor(SingleThreadedExecutor):
             return bool(self._tasks)
 
     def _turn(self) -> None:
-        """Wait until something is ready, and serve all that is."""
+        """Wait a while for something to be ready, and serve all that is."""
         if self._changed or self._layout is None:
             self._let_go()
             self._cb_iter = None  # left over from a coroutine
@@ -147,6 +150,21 @@ class LeanExecutor(SingleThreadedExecutor):
             layout.close()
 
 
+class PatientExecutor(SingleThreadedExecutor):
+    """rclpy's own, which sees the end of the context however it comes."""
+
+    def spin(self) -> None:
+        """Serve until the executor is shut down.
+
+        Raises:
+            ExternalShutdownException: the context ended meanwhile.
+        """
+        while self._context.ok() and not self._is_shutdown:
+            self.spin_once(_LONGEST_WAIT_S)
+        if not self._context.ok():
+            raise ExternalShutdownException
+
+
 class _Layout:
     """All that some nodes wait for, kept from being destroyed until :meth:`close`.
 
@@ -186,7 +204,7 @@ class _Layout:
         ] + [(self._wait_set.add_event, event) for event, _, _ in self._events]
 
     def wait(self) -> list[tuple[str, Any, Any]]:
-        """Wait until something is ready; return kind, entity and node of what is."""
+        """Wait a while for something to be ready; return kind, entity and node of what is."""
         wait_set = self._wait_set
         wait_set.clear_entities()
         for add, handle in self._additions:
@@ -197,7 +215,7 @@ class _Layout:
             if guard._executor_triggered:  # and served by nobody yet
                 with suppress(InvalidHandle):
                     guard.trigger()
-        wait_set.wait(-1)
+        wait_set.wait(round(1e9 * _LONGEST_WAIT_S))
         ready = []
         for index, (_, waitable, node) in enumerate(self._events):
             if wait_set.is_ready("event", index):
@@ -258,14 +276,14 @@ def make_executor(context: Any = None) -> tuple[Executor, str]:
     if wanted not in ("lean", "rclpy"):
         raise ParameterError(f"{CHOICE} must be lean or rclpy; got {wanted!r}")
     if wanted == "rclpy":
-        return SingleThreadedExecutor(context=context), f"{CHOICE}=rclpy"
+        return PatientExecutor(context=context), f"{CHOICE}=rclpy"
     executor = LeanExecutor(context=context)
     missing = [name for name in _NEEDED if not hasattr(executor, name)]
     # Until Iron what was taken was executed by a method of its own.
     if missing or hasattr(executor, "_execute_subscription"):
         executor.shutdown()
         what = f"has no {', '.join(missing)}" if missing else "takes and executes apart"
-        return SingleThreadedExecutor(context=context), f"rclpy's executor {what}"
+        return PatientExecutor(context=context), f"rclpy's executor {what}"
     return executor, ""
 
 

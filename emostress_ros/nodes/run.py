@@ -45,12 +45,19 @@ def run_nodes(
         _spin(nodes)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (EmostressError, rclpy_implementation.RCLError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+    except EmostressError as error:
+        return _failed(error)
+    except rclpy_implementation.RCLError as error:
+        # A node that was being made when the signal came finds its context gone.
+        return _failed(error) if rclpy.ok() else 0
     finally:
         _take_down(nodes)
     return 0
+
+
+def _failed(error: Exception) -> int:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    return 1
 
 
 class _Started:

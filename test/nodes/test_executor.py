@@ -12,7 +12,7 @@ from bench import PATIENCE_S
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
@@ -21,7 +21,7 @@ from std_srvs.srv import Trigger
 
 from emostress_ros.errors import ParameterError
 from emostress_ros.nodes import executor as module
-from emostress_ros.nodes.executor import CHOICE, LeanExecutor, make_executor
+from emostress_ros.nodes.executor import CHOICE, LeanExecutor, PatientExecutor, make_executor
 
 
 class Spun:
@@ -69,7 +69,7 @@ class Spun:
         rclpy.try_shutdown(context=self.context)
 
 
-@pytest.fixture(params=[LeanExecutor, SingleThreadedExecutor], ids=["lean", "rclpy"])
+@pytest.fixture(params=[LeanExecutor, PatientExecutor], ids=["lean", "rclpy"])
 def either(request) -> Iterator[Spun]:
     made = Spun(request.param)
     yield made
@@ -350,6 +350,19 @@ def test_what_another_thread_destroys_while_a_coroutine_is_suspended_goes(spun):
     gate.set_result(None)
 
 
+def test_a_context_that_ends_after_its_wake_up_call_ends_the_spinning(either):
+    # What rclpy's thread does after SIGTERM, with the executor faster than the second half of it.
+    either.start()
+    either.wait(lambda: either.executor._sigint_gc is not None, "the executor")
+    time.sleep(0.2)
+    either.executor._sigint_gc.trigger()
+    time.sleep(0.2)
+    either.context.handle.shutdown()
+    either.thread.join(PATIENCE_S)
+    assert not either.thread.is_alive()
+    assert isinstance(either.ended[0], ExternalShutdownException)
+
+
 def test_it_sleeps_while_nothing_happens(spun):
     spun.start()
     time.sleep(0.5)
@@ -366,7 +379,7 @@ def test_the_environment_chooses_and_an_unknown_name_is_refused(monkeypatch):
         assert type(chosen) is LeanExecutor and why == ""
         monkeypatch.setenv(CHOICE, "rclpy")
         chosen, why = make_executor(context)
-        assert type(chosen) is SingleThreadedExecutor and CHOICE in why
+        assert type(chosen) is PatientExecutor and CHOICE in why
         monkeypatch.setenv(CHOICE, "fastest")
         with pytest.raises(ParameterError, match="lean or rclpy; got 'fastest'"):
             make_executor(context)
@@ -380,7 +393,7 @@ def test_an_rclpy_of_other_insides_keeps_its_own_executor(monkeypatch):
     try:
         monkeypatch.setattr(module, "_NEEDED", (*module._NEEDED, "_of_another_version"))
         chosen, why = make_executor(context)
-        assert type(chosen) is SingleThreadedExecutor
+        assert type(chosen) is PatientExecutor
         assert "_of_another_version" in why
     finally:
         rclpy.shutdown(context=context)
