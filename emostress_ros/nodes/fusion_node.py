@@ -14,6 +14,7 @@ from emostress_ros.nodes.base import InputTopic, ManagedNode
 from emostress_ros.nodes.conversions import affect_to_msg, embedding_from_msg, stamp_to_ns
 from emostress_ros.nodes.humans import HumanIds
 from emostress_ros.nodes.memory import PeopleMemory
+from emostress_ros.nodes.names import MODALITY_NODES
 from emostress_ros.nodes.run import run_node
 from emostress_ros.person.consent import ConsentRegistry
 from emostress_ros.person.store import StoreConfig
@@ -112,6 +113,12 @@ class FusionNode(ManagedNode):
             self.get_logger().error(str(error), once=True)
 
     def _on_set_consent(self, request: Any, response: Any) -> Any:
+        known = tuple(dict.fromkeys((*self.config.modalities, *MODALITY_NODES)))
+        unknown = [name for name in request.modalities if name not in known]
+        if unknown:  # who declines a misspelt sense must not believe that it has stopped
+            named = ", ".join(repr(name) for name in unknown)
+            response.message = f"modalities must be of {', '.join(known)}; got {named}"
+            return response
         with self.lock:
             self.consent.set(request.person_id, request.granted, tuple(request.modalities))
             if not request.granted and not request.modalities and request.person_id:

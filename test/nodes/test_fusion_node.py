@@ -228,6 +228,16 @@ def test_a_rest_is_kept_over_a_restart_until_the_person_is_forgotten(bench, tmp_
     assert not list((tmp_path / "people").iterdir())
 
 
+@pytest.mark.parametrize("modalities", [["fase"], [""], ["face", "smell"]])
+def test_a_consent_for_what_there_is_not_is_refused_and_changes_nothing(bench, modalities):
+    node = bench.start(FusionNode, "fusion_node")
+    wish = SetConsent.Request(person_id="anna", granted=False, modalities=modalities)
+    for _ in range(2):  # the node lives on
+        answer = bench.call(SetConsent, "fusion_node/set_consent", wish)
+        assert not answer.success and "face, voice, physiology, text" in answer.message
+    assert not list(node.consent)
+
+
 def test_what_cannot_be_deleted_is_not_said_to_be_forgotten(bench, tmp_path):
     kept = {"store": str(tmp_path / "people"), "store_key": str(tmp_path / "key")}
     bench.start(FusionNode, "fusion_node", **kept)
