@@ -9,6 +9,8 @@ from typing import Any
 _FORGET_NS = 60_000_000_000
 _LOOK_NS = 1_000_000_000
 _LEAST_ITEMS = 2
+_END_NS = (2**31 - 10) * 1_000_000_000
+"""ROS counts seconds in 31 bits; what follows the moment, by a period of 10 s at most, must fit."""
 
 
 class _Stream:
@@ -113,11 +115,13 @@ class SensorClock:
         return jumped
 
     def now(self, node_ns: int) -> int | None:
-        """Return the sensors' time at the node's ``node_ns``; None before the first item."""
+        """Return the sensors' time at the node's ``node_ns``, >= 0; None before the first item."""
         if not self._streams:
             return None
         heard = [s for s in self._streams.values() if node_ns - s.heard_ns <= _FORGET_NS]
-        return node_ns + max(s.offset_ns for s in heard or self._streams.values())
+        # A node's clock that has begun anew may leave less than nothing until a sensor is heard.
+        now_ns = node_ns + max(s.offset_ns for s in heard or self._streams.values())
+        return min(max(0, now_ns), _END_NS)
 
     def _follow(self, stream: _Stream) -> None:
         slip_ns, now_ns = stream.slip_ns, stream.heard_ns

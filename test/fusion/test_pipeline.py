@@ -108,6 +108,22 @@ def test_a_bag_played_slowly_or_paused_without_simulated_time_is_not_stale(rate,
     assert after[-1].emotion == "happy"
 
 
+def test_a_nodes_clock_that_begins_anew_makes_no_state_of_before_all_time():
+    # A camera that counts from its start, and a node that turns to a simulated clock.
+    pipeline = FusionPipeline(FusionConfig())
+    for k in range(60):
+        arrival = 1_700_000_000 * SECOND + k * SECOND // 30
+        pipeline.add(face(100 + k / 30), arrival)
+        pipeline.advance(arrival)
+    states = [state for k in range(30) for state in pipeline.advance(k * SECOND // 10)]
+    assert all(state.stamp_ns >= 0 for state in states)
+    for k in range(60, 120):
+        arrival = k * SECOND // 30
+        pipeline.add(face(100 + k / 30), arrival)
+        states += pipeline.advance(arrival)
+    assert states[-1].emotion == "happy" and statuses(states[-1])["face"] is ContributionStatus.USED
+
+
 def test_a_modality_that_is_not_configured_is_counted():
     pipeline = FusionPipeline(FusionConfig(modalities=("physiology",)))
     run(pipeline, [face(0.0), wearable(0.1)])

@@ -92,6 +92,12 @@ def test_a_bag_that_was_paused_is_followed_again():
     assert clock.now(arrival) - sensed < 50 * MS
 
 
+def test_a_stamp_from_the_end_of_all_time_is_not_gone_beyond():
+    clock = SensorClock()
+    clock.observe("face", (2**31 - 1) * SECOND, 100 * SECOND)
+    assert clock.now(200 * SECOND) + 10 * SECOND <= 2**31 * SECOND
+
+
 def test_frames_that_are_held_up_do_not_move_the_time():
     clock = SensorClock()
     for k in range(300):
