@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,17 @@ MEASURES: Mapping[str, str] = MappingProxyType(
 """Interpretable figures that an embedding may carry, with unit and meaning; others are allowed."""
 
 
-class StressLevel(enum.IntEnum):
+class _OnTheWire(enum.IntEnum):
+    """A number in a message, of which not every one means something."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        allowed = ", ".join(f"{item.value} ({item.name})" for item in cls)
+        field = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        raise SignalError(f"{field} must be one of {allowed}; got {value!r}")
+
+
+class StressLevel(_OnTheWire):
     """Coarse stress, as in ``AffectState.stress_level``."""
 
     UNKNOWN = 0
@@ -75,7 +86,7 @@ class StressLevel(enum.IntEnum):
     HIGH = 3
 
 
-class ContributionStatus(enum.IntEnum):
+class ContributionStatus(_OnTheWire):
     """What became of one modality's evidence, as in ``ModalityContribution.status``."""
 
     USED = 0

@@ -14,8 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from emostress_ros.affect import ContributionStatus, StressLevel
+from emostress_ros.errors import EmostressError
 from emostress_ros.modalities.messages import stamp_to_ns
 from emostress_ros.msg import AffectState, BehaviourCue
+from emostress_ros.nodes.conversions import affect_from_msg
 
 _BAR = 12
 _GONE_S = 2.0
@@ -78,6 +80,11 @@ class LiveTable:
         return Group(Text(title, style="bold"), *panels, Text(foot, style="dim"))
 
     def _on_affect(self, message: AffectState) -> None:
+        try:
+            affect_from_msg(message)
+        except EmostressError as error:
+            self._node.get_logger().warning(f"a state cannot be shown: {error}")
+            return
         published_ns = stamp_to_ns(message.header.stamp) + stamp_to_ns(message.latency)
         if self._until_ns is not None and published_ns > self._until_ns:
             self._ended = True

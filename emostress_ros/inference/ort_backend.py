@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from emostress_ros.inference.providers import PROVIDERS, SHORT
 from emostress_ros.inference.separable import SeparableNetwork
 from emostress_ros.inference.steps import compile_run
 
+logger = logging.getLogger(__name__)
 # The last where ONNX Runtime is older than plug-ins.
 _NO_PLUGIN: tuple[type[Exception], ...] = (*ORT_ERRORS, ImportError, AttributeError, OSError)
 _RTX = PROVIDERS["tensorrt_rtx"]
@@ -168,8 +170,14 @@ def _options(provider: str, source: Path | str | bytes, precision: str) -> dict[
         return {}
     model = source if isinstance(source, bytes) else Path(source).read_bytes()
     key = engine_key(model, provider, precision)
-    key.folder.mkdir(parents=True, exist_ok=True)
-    return dict(provider_options(provider, key))
+    options = dict(provider_options(provider, key))
+    try:
+        key.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        logger.warning("%s builds its engine at every start, as none can be kept: %s",
+                       provider, error)  # fmt: skip
+        return {name: value for name, value in options.items() if "_cache_" not in name}
+    return options
 
 
 def _keywords(options: ort.SessionOptions, chosen: list[tuple[str, dict[str, str]]]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -141,7 +140,7 @@ def affect_from_msg(message: AffectState) -> Affect:
         valence=float(message.valence),
         arousal=float(message.arousal),
         stress=float(message.stress),
-        stress_level=_stress_level(message.stress_level),
+        stress_level=StressLevel(message.stress_level),
         confidence=float(message.confidence),
         stress_confidence=float(message.stress_confidence),
         contributions=tuple(_contribution_from_msg(item) for item in message.contributions),
@@ -177,10 +176,3 @@ def _contribution_from_msg(message: ModalityContribution) -> Contribution:
         quality=float(message.quality),
         age_ns=stamp_to_ns(message.age),
     )
-
-
-def _stress_level(value: int) -> StressLevel:
-    levels: Sequence[int] = [item.value for item in StressLevel]
-    if value not in levels:
-        raise SignalError(f"stress_level must be one of {levels}; got {value}")
-    return StressLevel(value)

@@ -12,6 +12,7 @@ from rclpy.node import Node
 
 from emostress_ros.affect import MODALITIES
 from emostress_ros.dashboard.board import Board
+from emostress_ros.errors import EmostressError
 from emostress_ros.evaluation.report_data import affect_record, cue_record
 from emostress_ros.msg import AffectState, BehaviourCue, ModalityEmbedding
 
@@ -48,7 +49,12 @@ class DashboardNode(Node):
             pass
 
     def _on_affect(self, message: Any) -> None:
-        self._board.affect(affect_record(message), time.monotonic())
+        try:
+            record = affect_record(message)
+        except EmostressError as error:
+            self.get_logger().warning(f"a state cannot be shown: {error}")
+            return
+        self._board.affect(record, time.monotonic())
 
     def _on_cue(self, message: Any) -> None:
         self._board.cue(cue_record(message))

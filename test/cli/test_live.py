@@ -53,6 +53,19 @@ def test_what_comes_after_the_end_of_a_recording_is_not_shown(bench):
         table.close()
 
 
+def test_a_state_that_makes_no_sense_does_not_end_the_table(bench):
+    table = LiveTable(bench.context)
+    try:
+        publisher = bench.publisher(AffectState, "affect")
+        odd = state("happy", -50, 10)
+        odd.stress_level = 9
+        for message in (odd, state("sad", -40, 10)):
+            publisher.publish(message)
+        assert "\n1 states" in shown(table) and table.states["anna"].emotion == "sad"
+    finally:
+        table.close()
+
+
 def test_the_demo_ends_on_what_the_graph_said_of_the_sample_and_writes_a_report(tmp_path):
     report = tmp_path / "report.html"
     command = [sys.executable, "-m", "emostress_ros.cli.main", "demo", "--duration", "4"]

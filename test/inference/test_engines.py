@@ -12,7 +12,7 @@ import pytest
 
 from emostress_ros.cli.main import main
 from emostress_ros.errors import ParameterError, SignalError
-from emostress_ros.inference import ModelCard, Session
+from emostress_ros.inference import ModelCard, Session, ort_backend
 from emostress_ros.inference.engines import (
     EngineKey,
     engine_key,
@@ -87,6 +87,14 @@ def test_the_gpu_is_named_by_its_driver_or_its_board(tmp_path):
     card.parent.mkdir(parents=True)
     card.write_text("Model: \t NVIDIA H100\nIRQ: 7\n")
     assert gpu_name(tmp_path) == "NVIDIA H100"
+
+
+@pytest.mark.parametrize("provider", ["tensorrt", "tensorrt_rtx"])
+def test_where_no_engine_can_be_kept_the_model_is_run_all_the_same(cache, caplog, provider):
+    cache.write_text("a file where the folder should be")
+    options = ort_backend._options(provider, b"model", "fp16")
+    assert not [name for name in options if "cache" in name]
+    assert f"{provider} builds its engine at every start" in caplog.text
 
 
 def test_bound_inputs_and_outputs_say_the_same():

@@ -20,6 +20,7 @@ from emostress_ros.modalities import messages
 from emostress_ros.msg import (
     AffectState,
     AudioChunk,
+    ModalityContribution,
     ModalityEmbedding,
     PhysiologySamples,
     Utterance,
@@ -122,8 +123,14 @@ def test_a_stamp_that_ros_cannot_say_is_refused(stamp_ns):
 
 
 def test_an_unknown_stress_level_is_refused():
-    with pytest.raises(SignalError, match="got 9"):
+    with pytest.raises(SignalError, match=r"stress_level must be one of 0 \(UNKNOWN\).*got 9"):
         conversions.affect_from_msg(AffectState(stress_level=9))
+
+
+def test_an_unknown_status_is_refused():
+    state = AffectState(contributions=[ModalityContribution(modality="face", status=7)])
+    with pytest.raises(SignalError, match=r"contribution_status .*4 \(NO_CONSENT\); got 7"):
+        conversions.affect_from_msg(state)
 
 
 def test_audio_keeps_its_channels():
