@@ -11,7 +11,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -22,6 +21,7 @@ from emostress_ros.msg import Progress
 from emostress_ros.nodes import parameters
 from emostress_ros.nodes.monitor import Monitor
 from emostress_ros.nodes.parameters import NodeConfig
+from emostress_ros.nodes.rclpy_events import SubscriptionEventCallbacks
 from emostress_ros.nodes.transitions import TransitionsInTurn
 from emostress_ros.nodes.worker import Worker
 from emostress_ros.parameters import Config

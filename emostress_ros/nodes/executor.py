@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from rclpy.event_handler import EventHandler
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.waitable import NumberOfEntities
 
 from emostress_ros.errors import ParameterError
+from emostress_ros.nodes.rclpy_events import EventHandler
 
 CHOICE = "EMOSTRESS_EXECUTOR"
 """Environment variable: ``rclpy`` takes rclpy's own executor, ``lean`` (the default) this one."""
