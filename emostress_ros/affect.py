@@ -11,17 +11,16 @@ Labels are those of ``hri_msgs/Expression`` (ROS4HRI, REP-155).  Valence and aro
 
 from __future__ import annotations
 
-import enum
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from emostress_ros.codes import ContributionStatus, StressLevel
 from emostress_ros.errors import SignalError, StampError
 
 FloatArray = npt.NDArray[np.floating]
@@ -65,35 +64,6 @@ MEASURES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Interpretable figures that an embedding may carry, with unit and meaning; others are allowed."""
-
-
-class _OnTheWire(enum.IntEnum):
-    """A number in a message, of which not every one means something."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> NoReturn:
-        allowed = ", ".join(f"{item.value} ({item.name})" for item in cls)
-        field = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        raise SignalError(f"{field} must be one of {allowed}; got {value!r}")
-
-
-class StressLevel(_OnTheWire):
-    """Coarse stress, as in ``AffectState.stress_level``."""
-
-    UNKNOWN = 0
-    LOW = 1
-    MODERATE = 2
-    HIGH = 3
-
-
-class ContributionStatus(_OnTheWire):
-    """What became of one modality's evidence, as in ``ModalityContribution.status``."""
-
-    USED = 0
-    MISSING = 1
-    STALE = 2
-    LOW_QUALITY = 3
-    NO_CONSENT = 4
 
 
 def expected_valence_arousal(

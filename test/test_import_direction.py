@@ -28,7 +28,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("person",),
     ("inference",),
     ("metrics",),
-    ("affect", "errors", "files", "kernels", "parameters", "resources", "__init__"),
+    ("affect", "codes", "errors", "files", "kernels", "parameters", "resources", "__init__"),
 )
 FLOOR = {room: len(ROOMS) - index for index, rooms in enumerate(ROOMS) for room in rooms}
 BOTTOM = ROOMS[-1]

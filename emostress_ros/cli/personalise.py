@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
 def _personalise(args: argparse.Namespace) -> int:
     if args.recording is None or args.segments is None or args.out is None:
         raise ParameterError("give a recording, --segments and --out; or --study and --data")
-    from emostress_ros.evaluation.personalise import own_windows, read_segments, write_personal
+    from emostress_ros.evaluation.personal_segments import read_segments
+    from emostress_ros.evaluation.personalise import own_windows, write_personal
 
     windows = own_windows(args.recording, read_segments(args.segments), args.model, args.person)
     facts = write_personal(windows, args.model, args.out, method=args.method)

@@ -8,9 +8,6 @@ it by its path (`model:` or `model_rest:`).
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +21,6 @@ import yaml
 from emostress_ros.affect import NANOSECONDS
 from emostress_ros.errors import BagError, DatasetError, ParameterError
 from emostress_ros.evaluation.bags.reader import bag_info, read_messages
-from emostress_ros.files import utf8_of
 from emostress_ros.inference import ModelCard
 from emostress_ros.inference.card import CARD_FILE
 from emostress_ros.modalities.messages import physiology_from_msg
@@ -47,7 +43,6 @@ from emostress_ros.training.datasets.wearable_stress import REST_S, Segment, lab
 from emostress_ros.training.physiology.data import play
 
 _BAG_TYPE = "emostress_ros/msg/PhysiologySamples"
-_COLUMNS = ("start_s", "end_s", "stress")
 _LEAST_TO_CHECK = 4
 
 
@@ -66,47 +61,6 @@ class OwnWindows:
     stress: npt.NDArray[np.int64]
 
 
-def read_segments(path: Path | str) -> list[Segment]:
-    """Read when a person was calm or stressed.
-
-    Args:
-        path: CSV with the columns `start_s`, `end_s` (seconds since the recording's first pulse
-            sample, of a bag its first physiology sample) and `stress` (0 or 1); others are
-            ignored, but for `condition`, which names the segment.
-
-    Raises:
-        DatasetError: the file is missing, or a row is no segment.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DatasetError(f"{path}: no such file; it names a person's segments")
-    rows = csv.DictReader(io.StringIO(utf8_of(path), newline=""))
-    if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
-        raise DatasetError(f"{path}: lacks the columns {', '.join(missing)}")
-    held = list(rows)
-    people = sorted({row["subject"] for row in held if row.get("subject")})
-    if len(people) > 1:
-        raise DatasetError(
-            f"{path}: names {len(people)} subjects, such as {people[0]} and {people[1]}; keep the "
-            f"rows of one person"
-        )
-    segments = [_segment(path, number, row) for number, row in enumerate(held, start=2)]
-    if not segments:
-        raise DatasetError(f"{path}: no segment")
-    return sorted(segments, key=lambda segment: segment.start_s)
-
-
-def _segment(path: Path, number: int, row: Mapping[str, str]) -> Segment:
-    try:
-        start, end, stress = float(row["start_s"]), float(row["end_s"]), int(row["stress"])
-    except (TypeError, ValueError):
-        start, end, stress = 0.0, 0.0, -1
-    if stress not in (0, 1) or not 0.0 <= start < end < math.inf:
-        got = ", ".join(f"{name} {row[name]}" for name in _COLUMNS)
-        raise DatasetError(f"{path}:{number}: need stress 0 or 1 and 0 <= start < end; got {got}")
-    return Segment(row.get("condition") or ("stressed" if stress else "calm"), stress, start, end)
-
-
 def own_windows(
     recording: Path | str, segments: Sequence[Segment], model: str, person: str = ""
 ) -> OwnWindows:
@@ -117,7 +71,7 @@ def own_windows(
 
     Args:
         recording: Empatica E4 zip or folder, or a bag.
-        segments: see `read_segments`.
+        segments: see `personal_segments.read_segments`.
         model: name or folder of the base model.
         person: whose samples of a bag; empty: those of the only person there.
 

@@ -11,7 +11,8 @@ import yaml
 from emostress_ros.cli.main import main
 from emostress_ros.errors import BagError, CardError, DatasetError, ParameterError
 from emostress_ros.evaluation.bags.builder import build_bag
-from emostress_ros.evaluation.personalise import own_windows, read_segments, write_personal
+from emostress_ros.evaluation.personal_segments import read_segments
+from emostress_ros.evaluation.personalise import own_windows, write_personal
 from emostress_ros.inference import ModelCard
 from emostress_ros.modalities.physiology import (
     PhysiologyConfig,

@@ -2,85 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
-import rclpy
-from bench import PATIENCE_S
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.context import Context
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from std_msgs.msg import Int32, String
 from std_srvs.srv import Trigger
-
-from emostress_ros.errors import ParameterError
-from emostress_ros.nodes import executor as module
-from emostress_ros.nodes.executor import CHOICE, LeanExecutor, PatientExecutor, make_executor
-
-
-class Spun:
-    """Two nodes, one of them spun in a thread, and how that ended."""
-
-    def __init__(self, executor_class: type) -> None:
-        self.context = Context()
-        rclpy.init(context=self.context)
-        self.executor = executor_class(context=self.context)
-        self.node = Node("spun", context=self.context)
-        self.other = Node("other", context=self.context)
-        self.executor.add_node(self.node)
-        self.ended: list[BaseException | None] = []
-        self.thread = threading.Thread(target=self._spin, daemon=True)
-
-    def start(self) -> None:
-        self.thread.start()
-
-    def _spin(self) -> None:
-        try:
-            self.executor.spin()
-        except BaseException as error:
-            self.ended.append(error)
-        else:
-            self.ended.append(None)
-
-    def wait(self, condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < deadline, f"waited in vain for {what}; {self.ended}"
-            time.sleep(0.005)
-
-    def publisher(self, topic: str, kind: type = Int32, qos: QoSProfile | int = 50):
-        made = self.other.create_publisher(kind, topic, qos)
-        self.wait(lambda: made.get_subscription_count() > 0, f"a subscriber of {topic}")
-        return made
-
-    def close(self) -> None:
-        if self.thread.is_alive():
-            self.executor.create_task(self.executor.shutdown)
-            self.thread.join(PATIENCE_S)
-        self.executor.shutdown()
-        for node in (self.node, self.other):
-            node.destroy_node()
-        rclpy.try_shutdown(context=self.context)
-
-
-@pytest.fixture(params=[LeanExecutor, PatientExecutor], ids=["lean", "rclpy"])
-def either(request) -> Iterator[Spun]:
-    made = Spun(request.param)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def spun() -> Iterator[Spun]:
-    made = Spun(LeanExecutor)
-    yield made
-    made.close()
 
 
 def test_every_kind_of_entity_is_served(either):
@@ -202,30 +133,6 @@ def test_what_a_callback_destroys_is_gone_when_it_returns(spun):
     assert seen == [[]]
 
 
-@pytest.mark.parametrize("kind", ["timer", "subscription", "task", "service"])
-def test_the_error_of_a_callback_ends_spin_and_comes_out(either, kind):
-    def fail(*args):
-        raise ValueError(kind)
-
-    if kind == "timer":
-        either.node.create_timer(0.01, fail)
-    if kind == "subscription":
-        either.node.create_subscription(Int32, "numbers", fail, 5)
-    if kind == "service":
-        either.node.create_service(Trigger, "ask", fail)
-    either.start()
-    if kind == "task":
-        either.executor.create_task(fail)
-    if kind == "subscription":
-        either.publisher("numbers").publish(Int32(data=1))
-    if kind == "service":
-        client = either.other.create_client(Trigger, "ask")
-        either.wait(client.service_is_ready, "the service")
-        client.call_async(Trigger.Request())
-    either.wait(lambda: either.ended, "the error")
-    assert isinstance(either.ended[0], ValueError) and str(either.ended[0]) == kind
-
-
 def test_coroutines_are_suspended_and_resumed_and_hold_their_group(either):
     order: list[str] = []
     gate = Future()
@@ -257,30 +164,6 @@ def test_coroutines_are_suspended_and_resumed_and_hold_their_group(either):
     texts.publish(String(data="after"))
     either.wait(lambda: order[-1] == "after", "a message after the coroutine")
     assert either.ended == []
-
-
-def test_shutdown_of_the_executor_ends_spin(either):
-    either.start()
-    either.executor.create_task(either.executor.shutdown)
-    either.wait(lambda: either.ended, "the end")
-    assert either.ended == [None]
-
-
-@pytest.mark.parametrize("busy", [True, False])
-def test_shutdown_of_the_context_ends_spin_and_is_told(spun, busy):
-    begun: list[int] = []
-
-    def tick() -> None:
-        begun.append(1)
-        time.sleep(0.2 if busy else 0.0)
-
-    spun.node.create_timer(0.2, tick)
-    spun.start()
-    spun.wait(lambda: begun, "the timer")
-    time.sleep(0.05)
-    rclpy.shutdown(context=spun.context)
-    spun.wait(lambda: spun.ended, "the end")
-    assert isinstance(spun.ended[0], ExternalShutdownException)
 
 
 def test_a_flood_on_one_topic_starves_nobody(spun):
@@ -350,50 +233,9 @@ def test_what_another_thread_destroys_while_a_coroutine_is_suspended_goes(spun):
     gate.set_result(None)
 
 
-def test_a_context_that_ends_after_its_wake_up_call_ends_the_spinning(either):
-    # What rclpy's thread does after SIGTERM, with the executor faster than the second half of it.
-    either.start()
-    either.wait(lambda: either.executor._sigint_gc is not None, "the executor")
-    time.sleep(0.2)
-    either.executor._sigint_gc.trigger()
-    time.sleep(0.2)
-    either.context.handle.shutdown()
-    either.thread.join(PATIENCE_S)
-    assert not either.thread.is_alive()
-    assert isinstance(either.ended[0], ExternalShutdownException)
-
-
 def test_it_sleeps_while_nothing_happens(spun):
     spun.start()
     time.sleep(0.5)
     before = time.process_time()
     time.sleep(1.0)
     assert time.process_time() - before < 0.2
-
-
-def test_the_environment_chooses_and_an_unknown_name_is_refused(monkeypatch):
-    context = Context()
-    rclpy.init(context=context)
-    try:
-        chosen, why = make_executor(context)
-        assert type(chosen) is LeanExecutor and why == ""
-        monkeypatch.setenv(CHOICE, "rclpy")
-        chosen, why = make_executor(context)
-        assert type(chosen) is PatientExecutor and CHOICE in why
-        monkeypatch.setenv(CHOICE, "fastest")
-        with pytest.raises(ParameterError, match="lean or rclpy; got 'fastest'"):
-            make_executor(context)
-    finally:
-        rclpy.shutdown(context=context)
-
-
-def test_an_rclpy_of_other_insides_keeps_its_own_executor(monkeypatch):
-    context = Context()
-    rclpy.init(context=context)
-    try:
-        monkeypatch.setattr(module, "_NEEDED", (*module._NEEDED, "_of_another_version"))
-        chosen, why = make_executor(context)
-        assert type(chosen) is PatientExecutor
-        assert "_of_another_version" in why
-    finally:
-        rclpy.shutdown(context=context)
