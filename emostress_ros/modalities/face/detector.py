@@ -93,6 +93,7 @@ class FaceDetector:
         self.session = Session(model, providers=providers, threads=threads)
         self._decoder = Decoder(self.session.output_names, width, height, score, overlap)
         self._runs: dict[int, tuple[BoundRun, FloatArray, Reader]] = {}
+        self._run_of(1)  # what runs the net is tried before the first frame comes
 
     def detect(self, image: npt.NDArray[np.uint8]) -> Faces:
         """Return the faces of an (H, W, 3) uint8 RGB image.
