@@ -68,7 +68,7 @@ def test_a_state_that_makes_no_sense_does_not_end_the_table(bench):
 
 def test_the_demo_ends_on_what_the_graph_said_of_the_sample_and_writes_a_report(tmp_path):
     report = tmp_path / "report.html"
-    command = [sys.executable, "-m", "emostress_ros.cli.main", "demo", "--duration", "4"]
+    command = [sys.executable, "-m", "emostress_ros.cli.main", "demo", "--duration", "8"]
     done = subprocess.run(
         [*command, "--out", str(report)], capture_output=True, text=True, timeout=120, check=False
     )
