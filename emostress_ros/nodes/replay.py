@@ -32,7 +32,9 @@ from emostress_ros.nodes.replay_topic import ReplayTopic, await_fusion
 _MAX_CLOCK_STEP_NS = 50_000_000  # with `max`, the clock ticks every 50 ms of the bag
 _SLIP_S = 0.02
 _FUSION_S = 10.0
-_SETTLE_S = 1.0  # nodes that have just found the replay may still be finding one another
+_SETTLE_S = 3.5
+"""Nodes find each other pair by pair, unseen from here: what Fast DDS loses of a busy machine's
+discovery it repeats after 3 s, by which a recording played at full speed may be over."""
 
 
 class Replay:
