@@ -32,9 +32,10 @@ from emostress_ros.nodes.replay_topic import ReplayTopic, await_fusion
 _MAX_CLOCK_STEP_NS = 50_000_000  # with `max`, the clock ticks every 50 ms of the bag
 _SLIP_S = 0.02
 _FUSION_S = 10.0
-_SETTLE_S = 3.5
-"""Nodes find each other pair by pair, unseen from here: what Fast DDS loses of a busy machine's
-discovery it repeats after 3 s, by which a recording played at full speed may be over."""
+_SETTLE_S = 1.0  # nodes that have just found the replay may still be finding one another
+_SETTLE_AT_FULL_SPEED_S = 3.5
+"""What Fast DDS loses of a busy machine's discovery it repeats after 3 s, by which a recording that
+is played as fast as can be may be over."""
 
 
 class Replay:
@@ -99,7 +100,8 @@ class Replay:
             )
         if self.options.wait_s:
             await_fusion(self.node, min(_FUSION_S, self.options.wait_s))
-            time.sleep(_SETTLE_S)
+            fast = "max" in (self.options.rate, self.options.lead_in_rate)
+            time.sleep(_SETTLE_AT_FULL_SPEED_S if fast else _SETTLE_S)
         for topic in self._topics.values():
             topic.listeners = topic.publisher.get_subscription_count()
         for name in unheard:
