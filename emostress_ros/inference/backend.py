@@ -31,6 +31,10 @@ class Backend(Protocol):
         """What really runs it, of :data:`~emostress_ros.inference.providers.PROVIDERS`."""
 
     @property
+    def compiled(self) -> bool:
+        """Whether kernels of this package run it, so far, in place of the provider's own."""
+
+    @property
     def inputs(self) -> Mapping[str, TensorSpec]:
         """Inputs by name, in the model's order."""
 

@@ -50,7 +50,7 @@ class OrtBackend:
             CPU's.
 
     Attributes:
-        stepped: whether compiled kernels run what was bound so far.
+        compiled: whether compiled kernels run what was bound so far.
 
     Raises:
         ModelCorruptError: ONNX Runtime cannot load it.
@@ -66,7 +66,7 @@ class OrtBackend:
         bind: bool | None = None,
     ) -> None:
         self.name, self._source, self._threads = name, source, threads
-        self.stepped = False
+        self.compiled = False
         self._session = _open(name, source, providers, threads, precision)
         self.provider = SHORT.get(used := self._session.get_providers()[0], used)
         self._bind = self.provider != "cpu" if bind is None else bind
@@ -92,7 +92,8 @@ class OrtBackend:
     ) -> Callable[[], object]:
         """Return a run over arrays that stay; it raises ONNX Runtime's own errors.
 
-        On the CPU networks of small tensors are run by compiled kernels where there are any.
+        On the CPU compiled kernels run what they can: networks of small tensors, and in one thread
+        those of separable convolutions.
         """
         run = self._bound(inputs, outputs)
         if self.provider != "cpu":
@@ -101,7 +102,7 @@ class OrtBackend:
         steps: Callable[[], object] | None = compile_run(self.name, self._graph, inputs, named, run)
         if steps is None and self._threads == 1:  # ONNX Runtime shares the work among threads
             steps = self._separable.bind(inputs, named, run)
-        self.stepped = self.stepped or steps is not None
+        self.compiled = self.compiled or steps is not None
         return steps or run
 
     def _bound(

@@ -14,9 +14,7 @@ from emostress_ros.inference.bound import BoundRun
 from emostress_ros.inference.card import ModelCard
 from emostress_ros.inference.native import BuildListener
 from emostress_ros.inference.opening import Wish, open_backend
-from emostress_ros.inference.ort_backend import OrtBackend
 from emostress_ros.inference.providers import PROVIDERS, check_provider
-from emostress_ros.inference.quantised import QuantisedBackend
 
 __all__ = ["PROVIDERS", "Session"]
 
@@ -77,11 +75,9 @@ class Session:
     def compiled(self) -> bool:
         """Whether kernels of this package run the model in place of the provider's own.
 
-        Those of small networks run what is bound, see :meth:`bound`.
+        Some of them run only what is bound, see :meth:`bound`.
         """
-        return isinstance(self._backend, QuantisedBackend) or (
-            isinstance(self._backend, OrtBackend) and self._backend.stepped
-        )
+        return self._backend.compiled
 
     @property
     def input_names(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from emostress_ros.affect import MODALITIES
@@ -15,6 +15,7 @@ from emostress_ros.dashboard.board import Board
 from emostress_ros.errors import EmostressError
 from emostress_ros.evaluation.report_data import affect_record, cue_record
 from emostress_ros.msg import AffectState, BehaviourCue, ModalityEmbedding
+from emostress_ros.nodes.executor import PatientExecutor
 
 _KEPT = 20
 
@@ -41,7 +42,7 @@ class DashboardNode(Node):
 
     def spin(self) -> None:
         """Listen until the context ends."""
-        executor = SingleThreadedExecutor(context=self.context)
+        executor = PatientExecutor(context=self.context)
         executor.add_node(self)
         try:
             executor.spin()

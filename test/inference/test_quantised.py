@@ -17,7 +17,7 @@ from emostress_ros.inference.ort_backend import OrtBackend
 from emostress_ros.inference.quantised import QuantisedBackend, backend, open_quantised
 from emostress_ros.inference.quantised.matching import match
 from emostress_ros.inference.quantised.network import Convolution, Dense, Front, Network
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.trial import UnsupportedError
 from emostress_ros.kernels import VARIABLE
 
 FACE = "face_mobilenet"

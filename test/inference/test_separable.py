@@ -17,7 +17,7 @@ from emostress_ros.inference.ort_backend import OrtBackend
 from emostress_ros.inference.separable import SeparableNetwork
 from emostress_ros.inference.separable.matching import match
 from emostress_ros.inference.separable.program import Program
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.trial import UnsupportedError
 from emostress_ros.kernels import kernels
 from emostress_ros.modalities.face.detector import FaceDetector
 

@@ -38,6 +38,7 @@ class NativeEngine:
     """
 
     provider = NATIVE
+    compiled = False
 
     def __init__(self, name: str, runtime: Runtime, plan: bytes) -> None:
         self.name, self._runtime = name, runtime

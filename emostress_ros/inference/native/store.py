@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from emostress_ros.errors import ModelCorruptError
+from emostress_ros.files import whole_file
 from emostress_ros.inference.engines import EngineKey
 
 ENGINE_FILE = "model.engine"
@@ -54,12 +53,5 @@ def _head(key: EngineKey, digest: str) -> bytes:
 
 def write(file: Path, content: bytes) -> None:
     """Write a file in one step, so that nobody reads half of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(file) as draft:
+        draft.write_bytes(content)

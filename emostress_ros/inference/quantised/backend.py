@@ -19,7 +19,7 @@ from emostress_ros.inference.onnx_graph import read_graph
 from emostress_ros.inference.quantised.matching import match
 from emostress_ros.inference.quantised.network import Network
 from emostress_ros.inference.quantised.packing import pack
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.trial import UnsupportedError
 from emostress_ros.kernels import compiled
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class QuantisedBackend:
     """
 
     provider = "cpu"
+    compiled = True
 
     def __init__(self, network: Network, spec: TensorSpec) -> None:
         kernel = _compiled()
@@ -130,7 +131,8 @@ def _off_by(found: Backend, usual: Backend, spec: TensorSpec) -> float:
     pictures = np.clip(128 + 100 * noise / np.abs(noise).max(), 0, 255).astype(np.uint8)
     feed = {spec.name: pictures}
     pairs = zip(found.run(feed), usual.run(feed), strict=True)
-    return max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b in pairs)
+    # NaN comes through, which Python's max would lose.
+    return float(np.max([np.abs(a - b).max() / max(1.0, np.abs(b).max()) for a, b in pairs]))
 
 
 @compiled

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from emostress_ros.inference.onnx_graph import Graph, Node
-from emostress_ros.inference.quantised.network import FRONT_CHANNELS, Front, geometry, require
+from emostress_ros.inference.quantised.network import FRONT_CHANNELS, Front, geometry
+from emostress_ros.inference.trial import require
 
 _STANDARDISED = ("Cast", "ReduceMean", "Sub", "Mul", "ReduceMean", "Sqrt", "Add", "Div")
 _SCALED = ("Shape", "Slice", "Concat", "Resize")

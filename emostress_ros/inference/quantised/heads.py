@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from emostress_ros.inference.onnx_graph import Graph, Node
-from emostress_ros.inference.quantised.network import Dense, require
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.quantised.network import Dense
+from emostress_ros.inference.trial import UnsupportedError, require
 
 
 def match_heads(graph: Graph, means: str, nodes: Iterable[Node]) -> tuple[Dense, ...]:

@@ -14,8 +14,8 @@ import numpy as np
 from emostress_ros.inference.onnx_graph import Array, Graph, Node
 from emostress_ros.inference.quantised.front import FRONT, match_front
 from emostress_ros.inference.quantised.heads import match_heads
-from emostress_ros.inference.quantised.network import Convolution, Network, geometry, require
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.quantised.network import Convolution, Network, geometry
+from emostress_ros.inference.trial import UnsupportedError, require
 
 
 def match(graph: Graph) -> Network:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emostress_ros.inference.onnx_graph import Array, Node
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.trial import require
 
 FRONT_CHANNELS = 32
 
@@ -96,9 +96,3 @@ def geometry(node: Node, kernel: int) -> tuple[int, int, int]:
     require(stride[0] == stride[1] and pads[0] == pads[1] and pads[2] == pads[3], "two axes")
     require(max(pads) < kernel, "many zeros")
     return stride[0], pads[0], pads[2]
-
-
-def require(holds: bool, said: str) -> None:
-    """Raise UnsupportedError, with what was said, unless it holds."""
-    if not holds:
-        raise UnsupportedError(said)

@@ -15,8 +15,8 @@ from emostress_ros.inference.quantised.network import (
     Dense,
     Front,
     Network,
-    require,
 )  # fmt: skip
+from emostress_ros.inference.trial import require
 
 MOST = 8
 """Pictures that go side by side; more are taken in turns."""

@@ -9,21 +9,19 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from emostress_ros.inference.onnx_graph import Array, Graph
 from emostress_ros.inference.separable.matching import Layer, match
 from emostress_ros.inference.separable.program import Program
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.trial import TOLERANCE, Run, UnsupportedError, off_by
 
 __all__ = ["SeparableNetwork"]
 
 logger = logging.getLogger(__name__)
 _TIMED = 3  # runs
-_TOLERANCE = 1e-3  # tells a wrong step from the rounding of a right one
-Run = Callable[[], object]
 
 
 class SeparableNetwork:
@@ -62,7 +60,11 @@ class SeparableNetwork:
         if self._preferred is None:
             (images,) = inputs.values()
             images[...] = np.random.default_rng(0).uniform(0.0, 255.0, images.shape)
-            same = self._says_the_same(program, reference, list(outputs.values()))
+            off = off_by(program, reference, list(outputs.values()))
+            if not off <= TOLERANCE:
+                logger.warning("%s: the kernel of separable convolutions is %.2g off",
+                               self.name, off)  # fmt: skip
+            same = off <= TOLERANCE
             self._preferred = same and _least_time(program) < _least_time(reference)
             images.fill(0.0)
         return program if self._preferred else None
@@ -70,20 +72,6 @@ class SeparableNetwork:
     @functools.cached_property
     def _layers(self) -> list[Layer]:
         return match(self._graph)
-
-    def _says_the_same(self, program: Run, reference: Run, outputs: Sequence[Array]) -> bool:
-        reference()
-        wanted = [array.copy() for array in outputs]
-        for array in outputs:
-            array.fill(np.nan)
-        program()
-        off = 0.0
-        for found, right in zip(outputs, wanted, strict=True):
-            apart = np.abs(found - right) / np.maximum(1.0, np.abs(right))
-            off = float(np.max(apart, initial=off))  # NaN comes through
-        if not off <= _TOLERANCE:
-            logger.warning("%s: the kernel of separable convolutions is %.2g off", self.name, off)
-        return off <= _TOLERANCE
 
 
 def _least_time(run: Run) -> float:

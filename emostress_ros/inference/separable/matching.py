@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emostress_ros.inference.onnx_graph import Array, Graph, Node
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.trial import UnsupportedError, require
 
 STEM, UNIT, POOL, ADD, HEAD = range(5)
 """Kinds of steps, in the order of ``enum separable_kind`` in ``src/separable.h``."""
@@ -86,10 +86,10 @@ class _Matcher:
         }  # fmt: skip
         for node in self.graph.nodes:
             if id(node) not in self._done:
-                _require(node.op in kinds, f"{node.op} is none of {sorted(kinds)}")
+                require(node.op in kinds, f"{node.op} is none of {sorted(kinds)}")
                 found.append(kinds[node.op](node))
         named = [part.name for layer in found for part in layer.parts]
-        _require(sorted(named) == sorted(self.graph.outputs), "outputs that are no heads'")
+        require(sorted(named) == sorted(self.graph.outputs), "outputs that are no heads'")
         return _joined(found)
 
     def _convolution(self, node: Node) -> Layer:
@@ -97,23 +97,23 @@ class _Matcher:
         options, (weights, bias) = node.attributes, self._weights(node)
         channels, inputs, *kernel = weights.shape
         plain = options.get("dilations", [1, 1]) == [1, 1] and options.get("group", 1) == 1
-        _require(plain and "auto_pad" not in options, "a convolution of another kind")
+        require(plain and "auto_pad" not in options, "a convolution of another kind")
         if kernel == [3, 3]:
-            _require(node.inputs[0] == self.graph.inputs[0], "a 3×3 convolution of all channels")
-            _require(options["pads"] == [1] * 4 and options["strides"] == [2, 2], "its steps")
+            require(node.inputs[0] == self.graph.inputs[0], "a 3×3 convolution of all channels")
+            require(options["pads"] == [1] * 4 and options["strides"] == [2, 2], "its steps")
             rows = weights.reshape(channels, inputs * 9).T
             name, bounded = self._bounded(node.outputs[0])
-            _require(bounded, "a stem without a bound")
+            require(bounded, "a stem without a bound")
             return Layer(STEM, node.inputs[0], name, rows, bias, bounded=True)
-        _require(kernel == [1, 1] and options.get("strides", [1, 1]) == [1, 1], "its steps")
-        _require(not any(options.get("pads", [0])), "zeros round a 1×1 convolution")
+        require(kernel == [1, 1] and options.get("strides", [1, 1]) == [1, 1], "its steps")
+        require(not any(options.get("pads", [0])), "zeros round a 1×1 convolution")
         second = self._only_user(node.outputs[0])
-        _require(second.op == "Conv", f"{second.op} behind a 1×1 convolution")
+        require(second.op == "Conv", f"{second.op} behind a 1×1 convolution")
         self._done.add(id(second))
         spatial, spatial_bias = self._weights(second)
         alone = second.attributes.get("group", 1) == channels
-        _require(alone and spatial.shape == (channels, 1, 3, 3), "no channels alone")
-        _require(
+        require(alone and spatial.shape == (channels, 1, 3, 3), "no channels alone")
+        require(
             second.attributes["pads"] == [1] * 4
             and second.attributes.get("strides", [1, 1]) == [1, 1]
             and second.attributes.get("dilations", [1, 1]) == [1, 1],
@@ -129,23 +129,23 @@ class _Matcher:
         return Layer(UNIT, node.inputs[0], name, *unit, bounded=bounded)
 
     def _part(self, transposed: Node, size: int) -> Part:
-        _require(transposed.attributes.get("perm") == [0, 2, 3, 1], "another order")
+        require(transposed.attributes.get("perm") == [0, 2, 3, 1], "another order")
         shaped = self._only_user(transposed.outputs[0])
-        _require(shaped.op == "Reshape", f"{shaped.op} behind a head")
-        _require(self.constants[shaped.inputs[1]].tolist() == [1, -1, size], "another shape")
+        require(shaped.op == "Reshape", f"{shaped.op} behind a head")
+        require(self.constants[shaped.inputs[1]].tolist() == [1, -1, size], "another shape")
         self._done |= {id(transposed), id(shaped)}
         name = shaped.outputs[0]
         if name in self.graph.outputs:
             return Part(name, size, False)
         squashed = self._only_user(name)
-        _require(squashed.op == "Sigmoid", f"{squashed.op} behind a head")
+        require(squashed.op == "Sigmoid", f"{squashed.op} behind a head")
         self._done.add(id(squashed))
         return Part(squashed.outputs[0], size, True)
 
     def _pool(self, node: Node) -> Layer:
         self._done.add(id(node))
         options = node.attributes
-        _require(
+        require(
             options.get("kernel_shape") == options.get("strides") == [2, 2]
             and not any(options.get("pads", [0])) and not options.get("ceil_mode")
             and "auto_pad" not in options,
@@ -155,14 +155,14 @@ class _Matcher:
 
     def _added(self, node: Node) -> Layer:
         options, scales = node.attributes, self.constants[node.inputs[2]].tolist()
-        _require(
+        require(
             options.get("mode") == "nearest" and scales == [1.0, 1.0, 2.0, 2.0]
             and options.get("coordinate_transformation_mode") == "asymmetric"
             and options.get("nearest_mode") == "floor",
             "another Resize",
         )  # fmt: skip
         add = self._only_user(node.outputs[0])
-        _require(add.op == "Add", f"{add.op} behind a Resize")
+        require(add.op == "Add", f"{add.op} behind a Resize")
         self._done |= {id(node), id(add)}
         (source,) = set(add.inputs) - {node.outputs[0]}
         return Layer(ADD, source, add.outputs[0], other=node.inputs[0])
@@ -177,12 +177,12 @@ class _Matcher:
 
     def _weights(self, node: Node) -> tuple[Array, Array]:
         weights, bias = (self.constants[name] for name in node.inputs[1:])
-        _require(weights.dtype == bias.dtype == np.float32 and weights.ndim == 4, "weights")
+        require(weights.dtype == bias.dtype == np.float32 and weights.ndim == 4, "weights")
         return weights, bias
 
     def _only_user(self, name: str) -> Node:
         users = self._users[name]
-        _require(len(users) == 1 and name not in self.graph.outputs, f"several use '{name}'")
+        require(len(users) == 1 and name not in self.graph.outputs, f"several use '{name}'")
         return users[0]
 
 
@@ -200,8 +200,3 @@ def _joined(layers: list[Layer]) -> list[Layer]:
         parts = tuple(part for one in several for part in one.parts)
         found.append(Layer(HEAD, source, "", weights, bias, spatial, spatial_bias, parts=parts))
     return found
-
-
-def _require(holds: bool, said: str) -> None:
-    if not holds:
-        raise UnsupportedError(said)

@@ -11,7 +11,7 @@ import numpy as np
 
 from emostress_ros.inference.onnx_graph import Array
 from emostress_ros.inference.separable.matching import ADD, HEAD, POOL, STEM, UNIT, Layer
-from emostress_ros.inference.steps.step import UnsupportedError
+from emostress_ros.inference.trial import UnsupportedError, require
 from emostress_ros.kernels import compiled
 
 _CHANNELS, _PARTS = 16, 4  # SEPARABLE_CHANNELS, SEPARABLE_PARTS of src/separable.h
@@ -53,7 +53,7 @@ class Program:
         if run is None:
             raise UnsupportedError("no compiled kernels are installed")
         ((name, images),) = inputs.items()
-        _require(images.dtype == np.float32 and images.ndim == 4, f"images of {images.dtype}")
+        require(images.dtype == np.float32 and images.ndim == 4, f"images of {images.dtype}")
         self._kept: list[Any] = [images, outputs]
         self._left = Counter(name for layer in layers for name in (layer.source, layer.other))
         self._free: list[Array] = []
@@ -74,13 +74,13 @@ class Program:
         step = _Step(layer.kind, rows, columns, in_channels, in_channels, layer.bounded)
         setattr(step, "in", source.ctypes.data)
         if layer.weights.size:
-            _require((layer.source == self._input) == (layer.kind == STEM), "an image's planes")
+            require((layer.source == self._input) == (layer.kind == STEM), "an image's planes")
             step.channels = channels = -(-len(layer.bias) // _CHANNELS) * _CHANNELS
             step.weights, step.bias = self._wide(layer.weights), self._wide(layer.bias)
             depth = len(layer.weights)
-            _require(depth == (9 * in_channels if layer.kind == STEM else in_channels), "channels")
+            require(depth == (9 * in_channels if layer.kind == STEM else in_channels), "channels")
         if layer.kind == STEM:
-            _require(rows % 2 == columns % 2 == 0, f"an image of {columns}×{rows}")
+            require(rows % 2 == columns % 2 == 0, f"an image of {columns}×{rows}")
             size = rows // 2, columns // 2, channels
             step.lines = self._room(9 * in_channels * (columns + 2) * 2)
         elif layer.kind in (UNIT, HEAD):
@@ -92,7 +92,7 @@ class Program:
         if layer.kind == ADD:
             other, small = self._tensors[layer.other]
             size = rows, columns, in_channels
-            _require(small == (rows / 2, columns / 2, in_channels), "what is added")
+            require(small == (rows / 2, columns / 2, in_channels), "what is added")
             step.other = other.ctypes.data
         if layer.kind == HEAD:
             self._part(step, layer, rows * columns)
@@ -107,10 +107,10 @@ class Program:
         return step
 
     def _part(self, step: _Step, layer: Layer, places: int) -> None:
-        _require(len(layer.parts) <= _PARTS, f"{len(layer.parts)} outputs of one tensor")
+        require(len(layer.parts) <= _PARTS, f"{len(layer.parts)} outputs of one tensor")
         for number, part in enumerate(layer.parts):
             array, shape = self._outputs[part.name], (1, self._images * places, part.size)
-            _require(array.shape == shape and array.dtype == np.float32, f"{part.name}'s shape")
+            require(array.shape == shape and array.dtype == np.float32, f"{part.name}'s shape")
             step.parts[number] = array.ctypes.data
             step.sizes[number], step.squashed[number] = part.size, part.squashed
 
@@ -135,11 +135,6 @@ class Program:
     def _new(self, array: Array) -> Array:
         self._kept.append(array)
         return array
-
-
-def _require(holds: bool, said: str) -> None:
-    if not holds:
-        raise UnsupportedError(said)
 
 
 @compiled

@@ -7,7 +7,7 @@ interpreter's lock away for each run.  A fusion has fifty nodes over a few hundr
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,14 +15,13 @@ from emostress_ros.inference.onnx_graph import Graph
 from emostress_ros.inference.steps import arithmetic, views  # noqa: F401  they register operations
 from emostress_ros.inference.steps.lowering import lower
 from emostress_ros.inference.steps.program import Program
-from emostress_ros.inference.steps.step import FloatArray, UnsupportedError
+from emostress_ros.inference.steps.step import FloatArray
+from emostress_ros.inference.trial import TOLERANCE, Run, UnsupportedError, off_by
 
 __all__ = ["compile_run"]
 
 logger = logging.getLogger(__name__)
-_TOLERANCE = 1e-3  # tells a wrong step from the rounding of a right one
 _TRIALS = 3
-Run = Callable[[], object]
 
 
 def compile_run(
@@ -50,28 +49,14 @@ def compile_run(
     except UnsupportedError as error:
         logger.debug("%s is run by ONNX Runtime: %s", name, error)
         return None
-    off = _furthest(program, reference, list(inputs.values()), list(outputs.values()))
-    if not off <= _TOLERANCE:
+    random, off = np.random.default_rng(0), 0.0
+    for _ in range(_TRIALS):
+        for array in inputs.values():
+            array[...] = random.normal(size=array.shape)
+        off = float(np.maximum(off, off_by(program, reference, list(outputs.values()))))
+    for array in inputs.values():
+        array.fill(0.0)
+    if not off <= TOLERANCE:
         logger.warning("%s: compiled steps are %.2g off and are not used", name, off)
         return None
     return program
-
-
-def _furthest(ours: Run, reference: Run, inputs: Sequence[FloatArray],
-              outputs: Sequence[FloatArray]) -> float:  # fmt: skip
-    """Return how far two runs are apart at most, of the larger of 1 and the number itself."""
-    random, off = np.random.default_rng(0), 0.0
-    for _ in range(_TRIALS):
-        for array in inputs:
-            array[...] = random.normal(size=array.shape)
-        reference()
-        wanted = [array.copy() for array in outputs]
-        for array in outputs:
-            array.fill(np.nan)
-        ours()
-        for found, right in zip(outputs, wanted, strict=True):
-            apart = np.abs(found - right) / np.maximum(1.0, np.abs(right))
-            off = float(np.max(apart, initial=off))  # NaN comes through
-    for array in inputs:
-        array.fill(0.0)
-    return off

@@ -8,7 +8,8 @@ import numpy as np
 
 from emostress_ros.inference.onnx_graph import Array
 from emostress_ros.inference.steps.lowering import Given, Lowering, makes
-from emostress_ros.inference.steps.step import Code, UnsupportedError
+from emostress_ros.inference.steps.step import Code
+from emostress_ros.inference.trial import UnsupportedError
 
 _TWO = {"Add": Code.ADD, "Sub": Code.SUB, "Mul": Code.MUL, "Div": Code.DIV}
 _ONE = {
@@ -95,6 +96,6 @@ def _product(lowering: Lowering, a: Array, b: Array, fixed: bool) -> Array:
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     out = np.empty((*batch, a.shape[-2], b.shape[-1]), np.float32)
     # Rows of what stays as it is lie side by side, as the product goes along them.
-    return lowering.emit(Code.MATMUL, a, out, np.ascontiguousarray(b) if fixed else b, fixed=fixed)[
-        0
-    ]
+    b = np.ascontiguousarray(b) if fixed else b
+    (product,) = lowering.emit(Code.MATMUL, a, out, b, fixed=fixed)
+    return product

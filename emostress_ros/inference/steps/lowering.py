@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from emostress_ros.inference.onnx_graph import Array, Graph, Node
-from emostress_ros.inference.steps.step import Code, FloatArray, Step, UnsupportedError
+from emostress_ros.inference.steps.step import Code, FloatArray, Step
+from emostress_ros.inference.trial import UnsupportedError
 
 
 def lower(

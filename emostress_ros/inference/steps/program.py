@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emostress_ros.inference.onnx_graph import Array
-from emostress_ros.inference.steps.step import Code, Step, UnsupportedError
+from emostress_ros.inference.steps.step import Code, Step
+from emostress_ros.inference.trial import UnsupportedError
 from emostress_ros.kernels import compiled
 
 _AXES, _COLUMNS = 5, 16  # GRAPH_AXES, GRAPH_COLUMNS of src/small_graph.h

@@ -54,7 +54,3 @@ class Step(NamedTuple):
     low: float = 1.0
     high: float = 0.0
     fixed: bool = False
-
-
-class UnsupportedError(Exception):
-    """A graph holds what there is no step for; ONNX Runtime runs it then."""

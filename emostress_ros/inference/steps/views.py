@@ -11,7 +11,8 @@ import numpy as np
 
 from emostress_ros.inference.onnx_graph import Array
 from emostress_ros.inference.steps.lowering import Given, Lowering, makes
-from emostress_ros.inference.steps.step import Code, UnsupportedError
+from emostress_ros.inference.steps.step import Code
+from emostress_ros.inference.trial import UnsupportedError
 
 
 @makes("Identity", "Dropout")
